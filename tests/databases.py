@@ -1,0 +1,84 @@
+"""The databases of a test run: where they are, and how a child process reaches the same ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.servers import MariaDBServer, PostgresServer, parts
+from tests.servers.scratch import scratch_directory
+
+DIRECTORY_VARIABLE = "EVENTSTORE_TEST_DIR"
+DATABASES_VARIABLE = "EVENTSTORE_TEST_DATABASES"
+
+
+def _run_directory() -> Path:
+    """
+    Return this run's directory, made by the first process that asks.
+
+    The servers' sockets lie in it, so settings can name a server before it is started. Each
+    pytest-xdist worker has a directory, and so servers, of its own.
+    """
+    if DIRECTORY_VARIABLE not in os.environ:
+        os.environ[DIRECTORY_VARIABLE] = str(scratch_directory("es-run-"))
+    directory = Path(os.environ[DIRECTORY_VARIABLE]) / os.environ.get("PYTEST_XDIST_WORKER", "")
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+DIRECTORY = _run_directory()
+# Not started here: see the fixtures of the same names in conftest.py.
+SERVERS = {
+    "postgres": PostgresServer(directory=DIRECTORY / "pg"),
+    "mariadb": MariaDBServer(directory=DIRECTORY / "maria"),
+}
+
+
+def sqlite_settings(name: str, directory: Path = DIRECTORY) -> dict[str, Any]:
+    """Return an entry of `DATABASES` for an SQLite file, with what the docs advise."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": directory / f"{name}.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        },
+        # A file: other threads and processes must see it.
+        "TEST": {"NAME": directory / f"test_{name}.sqlite3"},
+    }
+
+
+def configured_databases() -> dict[str, dict[str, Any]]:
+    """Return `DATABASES`: SQLite, and each server's where the machine has its programs."""
+    databases = {"default": sqlite_settings("default")}
+    for alias, server in SERVERS.items():
+        if parts.find(alias):
+            databases[alias] = server.django_settings("eventstore")
+    databases.update(json.loads(os.environ.get(DATABASES_VARIABLE, "{}")))
+    return databases
+
+
+def child_environment(**databases: dict[str, Any]) -> dict[str, str]:
+    """
+    Return the variables by which `tests.settings` in a child process names this one's databases.
+
+    The test databases that this process is connected to, and any given by alias beside or instead
+    of them (`postgres=server.django_settings()`).
+    """
+    from django.db import connections
+
+    current = {
+        alias: {
+            key: connections[alias].settings_dict[key]
+            for key in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")
+        }
+        for alias in connections
+    }
+    return {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        DIRECTORY_VARIABLE: os.environ[DIRECTORY_VARIABLE],
+        DATABASES_VARIABLE: json.dumps({**current, **databases}, default=str),
+    }
