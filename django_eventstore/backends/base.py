@@ -1,0 +1,422 @@
+"""What a backend provides: the primitives under ``EventStore``.
+
+To write a backend, subclass ``django_eventstore.EventStore``, fill in the abstract methods
+below, and run the contract suite of ``django_eventstore.test`` against it. What comes in has
+been validated; what goes out is one of the types named here or an error of
+``django_eventstore.exceptions`` (translate the driver's errors, in one place, with the cause
+chained). Each primitive gets the namespace as an argument: it is settled once a call.
+
+The ``_a…`` twins run the synchronous form in a thread; a backend with an asynchronous client
+overrides them.
+"""
+
+from __future__ import annotations
+
+import base64
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.core.checks import CheckMessage
+
+from ..events import Event, Snapshot
+from ..exceptions import InvalidEventError, VersionConflictError
+from ..options import Options
+from ..replay import ReplayError
+from ..validation import MAX_VERSION
+
+Item = TypeVar("Item")
+
+ACTOR_ORDERINGS: Final = (
+    "actor_id",
+    "latest_version",
+    "event_count",
+    "first_timestamp",
+    "last_timestamp",
+)
+"""What actors may be ordered by, ascending, or descending with ``-`` in front."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreOptions(Options):
+    """The options that every store has.
+
+    Attributes:
+        max_event_size: the most that one event's data and metadata may take, in bytes as JSON. The default
+            is what a NATS server with default settings can hold, so that every store takes and
+            refuses the same events.
+        snapshots_kept: how many snapshots are kept of each actor, the newest.
+    """
+
+    max_event_size: int = 1_000_000
+    snapshots_kept: int = 10
+
+
+class NewEvent(NamedTuple):
+    """An event to append: validated, its metadata complete."""
+
+    event: Event
+    data: bytes
+    """``event.data`` as JSON text in UTF-8."""
+    metadata: bytes
+    """``event.metadata`` as JSON text in UTF-8."""
+
+
+class Placed(NamedTuple):
+    """Where an appended event went."""
+
+    version: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorRange:
+    """Which events of an actor to read. Bounds are inclusive; versions order the events.
+
+    ``limit`` counts events: malformed ones among them are yielded, and not counted.
+    """
+
+    from_version: int = 0
+    to_version: int | None = None
+    limit: int | None = None
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which events of the store to read. Position orders the events.
+
+    ``after`` and ``before`` are exclusive positions, ``since`` and ``until`` inclusive
+    timestamps. ``limit`` counts events: malformed ones are yielded, and not counted.
+    """
+
+    after: int | None = None
+    before: int | None = None
+    limit: int | None = None
+    reverse: bool = False
+    event_types: frozenset[str] | None = None
+    actor_id: str | None = None
+    correlation_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything but positions and the limit selects."""
+        return not (
+            self.event_types is None
+            and self.actor_id is None
+            and self.correlation_id is None
+            and self.since is None
+            and self.until is None
+        )
+
+    def matches(self, event: Event) -> bool:
+        """Tell whether ``event`` passes the filters (positions and limit are not looked at)."""
+        return (
+            (self.event_types is None or event.event_type in self.event_types)
+            and (self.actor_id is None or event.actor_id == self.actor_id)
+            and (self.correlation_id is None or event.correlation_id == self.correlation_id)
+            and (self.since is None or event.timestamp >= self.since)
+            and (self.until is None or event.timestamp <= self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSummary:
+    """An actor, in a listing.
+
+    Attributes:
+        actor_id: its id.
+        latest_version: the version of its newest event.
+        event_count: how many events it has.
+        first_timestamp: the timestamp of its first event (by version).
+        last_timestamp: the timestamp of its newest event (by version).
+
+    A store may leave out (None) what it cannot tell without reading the actor's events; it
+    says so in ``actor_orderings`` and its documentation.
+    """
+
+    actor_id: str
+    latest_version: int
+    event_count: int | None = None
+    first_timestamp: datetime | None = None
+    last_timestamp: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActorPage:
+    """One page of a listing; iterates over its actors.
+
+    Attributes:
+        actors: the actors, in the order asked for.
+        next_cursor: give it to ``get_actors(cursor=...)`` for the next page; None on the last.
+    """
+
+    actors: list[ActorSummary] = field(default_factory=list)
+    next_cursor: str | None = None
+
+    def __iter__(self) -> Iterator[ActorSummary]:
+        return iter(self.actors)
+
+    def __len__(self) -> int:
+        return len(self.actors)
+
+    def __getitem__(self, index: int) -> ActorSummary:
+        return self.actors[index]
+
+
+def assign_versions(
+    events: Iterable[NewEvent], heads: Mapping[str, int], expected_version: int | None = None
+) -> list[int]:
+    """Return the version of each event, given the actors' latest versions.
+
+    Args:
+        events: in the order of the append.
+        heads: actor id -> latest version; an absent actor is at 0.
+        expected_version: where the (one) actor must be, or None.
+
+    Raises:
+        VersionConflictError: the actor is elsewhere, or a given version is not above the latest.
+        InvalidEventError: the actor has used up the highest version.
+    """
+    at = dict(heads)
+    versions = []
+    for event, *_ in events:
+        actor_id = event.actor_id
+        head = at.get(actor_id, 0)
+        version = head + 1 if event.version is None else event.version
+        if expected_version is not None and heads.get(actor_id, 0) != expected_version:
+            raise VersionConflictError(actor_id, version, expected_version, heads.get(actor_id, 0))
+        if version > MAX_VERSION:
+            raise InvalidEventError(
+                "version", f"actor {actor_id!r} is at {head}, the highest version there is."
+            )
+        if version <= head:
+            raise VersionConflictError(actor_id, version, expected_version, head)
+        at[actor_id] = version
+        versions.append(version)
+    return versions
+
+
+def make_cursor(order_by: str, value: Any, actor_id: str) -> str:
+    """Return the cursor of a listing's next page: behind ``actor_id``, which sorts by ``value``."""
+    return base64.urlsafe_b64encode(orjson.dumps([order_by, value, actor_id])).decode()
+
+
+def read_cursor(cursor: str, order_by: str) -> tuple[Any, str]:
+    """Return (value, actor_id) of a cursor that make_cursor() made for the same ``order_by``.
+
+    A value that was a datetime comes back as one.
+
+    Raises:
+        InvalidEventError: it is no cursor, or one of a listing in another order.
+    """
+    try:
+        made_for, value, actor_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if made_for != order_by or not isinstance(actor_id, str):
+            raise ValueError(f"made for the order {made_for!r}")
+        if order_by.endswith("_timestamp"):
+            value = datetime.fromisoformat(value)
+    except (ValueError, TypeError) as error:
+        raise InvalidEventError(
+            "cursor", f"{cursor[:60]!r} is not the next_cursor of a page in the order {order_by!r}."
+        ) from error
+    return value, actor_id
+
+
+class Backend(ABC):
+    """The primitives."""
+
+    options_class: ClassVar[type[StoreOptions]] = StoreOptions
+
+    # Can one append hold events of several actors, all or none?
+    supports_multi_actor_append: bool = True
+    # Does an append join the caller's database transaction?
+    supports_transactions: bool = False
+    # Which of ACTOR_ORDERINGS can get_actors() sort by?
+    actor_orderings: frozenset[str] = frozenset(ACTOR_ORDERINGS)
+
+    # -- writing
+
+    @abstractmethod
+    def _append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        """Store ``events`` (one or more), all or none, and return the place of each, in order.
+
+        ``expected_version`` comes with one actor only. Versions that are not given are the
+        actor's next; see ``assign_versions()``.
+
+        Raises:
+            VersionConflictError: see ``assign_versions()``.
+            DuplicateEventError: an event with one of the ids is stored in the namespace. The
+                facade then finds out whether it is the same event, saved again.
+            EventTooLargeError: the append is larger than the server takes.
+            StoreUnavailableError: no answer; ``outcome_unknown`` where it may have landed.
+        """
+
+    @abstractmethod
+    def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
+        """Store ``snapshot`` (``state`` is its JSON text), over one at the same version.
+
+        Keeps the newest ``options.snapshots_kept`` of the actor. Returns its position, if any.
+        """
+
+    def _on_commit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once what was just appended is durable."""
+        callback()
+
+    # -- reading
+
+    @abstractmethod
+    def _latest_version(self, namespace: str, actor_id: str) -> int:
+        """Return the version of the actor's newest event, 0 for none; never a cached value."""
+
+    @abstractmethod
+    def _read_actor(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> Iterator[Event | ReplayError]:
+        """Yield the actor's events, and a ReplayError in the place of each malformed one."""
+
+    @abstractmethod
+    def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+        """Yield the store's events in position order, in bounded memory.
+
+        Never skips an event that commits late: a position is passed only when nothing can
+        appear at or below it any more. A malformed event is yielded as a ReplayError wherever
+        the filters do not certainly leave it out.
+        """
+
+    @abstractmethod
+    def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        """Return what is stored at ``position``, or None."""
+
+    @abstractmethod
+    def _find_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        """Return the stored events with these ids, by id; absent ids are left out.
+
+        ``actor_ids``, where given, names the only actors that need to be looked at.
+        """
+
+    @abstractmethod
+    def _count_events(self, namespace: str, selected: Selection) -> int:
+        """Return how many events (malformed ones too) are selected."""
+
+    @abstractmethod
+    def _list_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        """Return a page of the actors whose id contains ``search`` (as written, case matters).
+
+        ``order_by`` is one of ``actor_orderings``, perhaps with ``-`` in front; ties are in
+        order of the actor id, code point by code point, in the same direction.
+
+        Raises:
+            InvalidEventError: ``cursor`` is not one of this listing's.
+        """
+
+    @abstractmethod
+    def _read_snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> Iterator[Snapshot | ReplayError]:
+        """Yield the actor's snapshots at or below ``max_version``, newest version first."""
+
+    # -- life cycle
+
+    def close(self) -> None:  # noqa: B027 - most backends have nothing to close
+        """Release what this object holds; it opens again when it is used again."""
+
+    def check(self) -> list[CheckMessage]:
+        """Return what a system check has to say of the settings; never opens a connection."""
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        """Return where the store keeps its data, for people: names to values, no secrets."""
+        return {"backend": f"{type(self).__module__}.{type(self).__qualname__}"}
+
+    # -- asynchronous twins
+
+    async def _aappend(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        """See _append()."""
+        return await sync_to_async(self._append)(namespace, events, expected_version)
+
+    async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
+        """See _save_snapshot()."""
+        return await sync_to_async(self._save_snapshot)(namespace, snapshot, state)
+
+    async def _alatest_version(self, namespace: str, actor_id: str) -> int:
+        """See _latest_version()."""
+        return await sync_to_async(self._latest_version)(namespace, actor_id)
+
+    def _aread_actor(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> AsyncIterator[Event | ReplayError]:
+        """See _read_actor()."""
+        return iterate_in_thread(lambda: self._read_actor(namespace, actor_id, selected))
+
+    def _aread_store(
+        self, namespace: str, selected: Selection
+    ) -> AsyncIterator[Event | ReplayError]:
+        """See _read_store()."""
+        return iterate_in_thread(lambda: self._read_store(namespace, selected))
+
+    async def _aevent_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        """See _event_at()."""
+        return await sync_to_async(self._event_at)(namespace, position)
+
+    async def _afind_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        """See _find_events()."""
+        return await sync_to_async(self._find_events)(namespace, event_ids, actor_ids)
+
+    async def _acount_events(self, namespace: str, selected: Selection) -> int:
+        """See _count_events()."""
+        return await sync_to_async(self._count_events)(namespace, selected)
+
+    async def _alist_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        """See _list_actors()."""
+        return await sync_to_async(self._list_actors)(namespace, search, order_by, limit, cursor)
+
+    def _aread_snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> AsyncIterator[Snapshot | ReplayError]:
+        """See _read_snapshots()."""
+        return iterate_in_thread(
+            lambda: self._read_snapshots(namespace, actor_id, max_version), size=1
+        )
+
+    async def aclose(self) -> None:
+        """See close()."""
+        await sync_to_async(self.close)()
+
+
+async def iterate_in_thread(
+    start: Callable[[], Iterator[Item]], *, size: int = 500
+) -> AsyncIterator[Item]:
+    """Yield from a synchronous iterator, advanced ``size`` items at a time in a thread."""
+    iterator = await sync_to_async(start)()
+    try:
+        while chunk := await sync_to_async(_take)(iterator, size):
+            for item in chunk:
+                yield item
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            await sync_to_async(close)()
+
+
+def _take(iterator: Iterator[Item], size: int) -> list[Item]:
+    return list(islice(iterator, size))

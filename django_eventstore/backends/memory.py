@@ -1,0 +1,276 @@
+"""Events in the memory of this process: for tests, and as the plainest reading of the contract."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from typing import Any, ClassVar
+
+import orjson
+from django.core.signals import setting_changed
+
+from ..events import Event, Snapshot
+from ..exceptions import DuplicateEventError
+from ..replay import ReplayError
+from ..store import EventStore
+from .base import (
+    ActorPage,
+    ActorRange,
+    ActorSummary,
+    NewEvent,
+    Placed,
+    Selection,
+    StoreOptions,
+    assign_versions,
+    make_cursor,
+    read_cursor,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A stored event; ``data`` is text, so that nobody can change it from outside."""
+
+    event: Event
+    data: bytes
+    version: int
+    position: int
+
+    def to_event(self) -> Event:
+        event = self.event
+        return replace(
+            event,
+            data=orjson.loads(self.data),
+            version=self.version,
+            metadata=dict(event.metadata),
+            timestamp=event.timestamp.astimezone(UTC),
+            position=self.position,
+        )
+
+
+@dataclass(slots=True)
+class _Namespace:
+    rows: list[_Row] = field(default_factory=list)  # in position order
+    actors: dict[str, list[_Row]] = field(default_factory=dict)  # in version order
+    ids: dict[str, _Row] = field(default_factory=dict)
+    snapshots: dict[str, dict[int, tuple[Snapshot, bytes]]] = field(default_factory=dict)
+
+
+class _Memory:
+    """What all the stores of one location share, under one lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.position = 0
+        self.namespaces: dict[str, _Namespace] = {}
+
+    def namespace(self, name: str) -> _Namespace:
+        return self.namespaces.setdefault(name, _Namespace())
+
+
+_locations: dict[str, _Memory] = {}
+_locations_lock = threading.Lock()
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "EVENT_STORES":
+        with _locations_lock:
+            _locations.clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="django_eventstore.backends.memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryOptions(StoreOptions):
+    """The options of InMemoryEventStore.
+
+    Attributes:
+        location: stores of this process with one location share their events. The default is
+            the alias; a store made by hand, without an alias, has a memory of its own.
+    """
+
+    location: str = ""
+
+
+class InMemoryEventStore(EventStore):
+    """Keeps events in the memory of this process; thread-safe; gone when the process ends.
+
+    ``override_settings(EVENT_STORES=...)`` starts and ends with empty stores.
+    """
+
+    options_class: ClassVar[type[StoreOptions]] = MemoryOptions
+    options: MemoryOptions
+
+    def __init__(self, alias: str | None = None, **options: Any) -> None:
+        super().__init__(alias, **options)
+        location = self.options.location or alias
+        if location is None:
+            self._memory = _Memory()
+        else:
+            with _locations_lock:
+                self._memory = _locations.setdefault(location, _Memory())
+
+    def _append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        memory = self._memory
+        with memory.lock:
+            held = memory.namespace(namespace)
+            heads = {
+                actor_id: rows[-1].version
+                for actor_id in {new.event.actor_id for new in events}
+                if (rows := held.actors.get(actor_id))
+            }
+            for new in events:
+                if new.event.id in held.ids:
+                    raise DuplicateEventError(new.event.id, new.event.actor_id)
+            versions = assign_versions(events, heads, expected_version)
+            placed = []
+            for new, version in zip(events, versions, strict=True):
+                memory.position += 1
+                row = _Row(
+                    replace(new.event, data={}, metadata=orjson.loads(new.metadata)),
+                    new.data,
+                    version,
+                    memory.position,
+                )
+                held.rows.append(row)
+                held.actors.setdefault(row.event.actor_id, []).append(row)
+                held.ids[row.event.id] = row
+                placed.append(Placed(version, memory.position))
+            return placed
+
+    def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
+        with self._memory.lock:
+            kept = self._memory.namespace(namespace).snapshots.setdefault(snapshot.actor_id, {})
+            kept[snapshot.version] = (replace(snapshot, state=None, position=None), state)
+            for version in sorted(kept)[: -self.options.snapshots_kept]:
+                del kept[version]
+        return None
+
+    def _latest_version(self, namespace: str, actor_id: str) -> int:
+        with self._memory.lock:
+            rows = self._memory.namespace(namespace).actors.get(actor_id)
+            return rows[-1].version if rows else 0
+
+    def _read_actor(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> Iterator[Event | ReplayError]:
+        with self._memory.lock:
+            rows = self._memory.namespace(namespace).actors.get(actor_id, [])
+            start = bisect_left(rows, selected.from_version, key=_version)
+            stop = len(rows)
+            if selected.to_version is not None:
+                stop = bisect_right(rows, selected.to_version, key=_version)
+            rows = rows[start:stop]
+        if selected.reverse:
+            rows.reverse()
+        for row in rows[: selected.limit]:
+            yield row.to_event()
+
+    def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+        left = selected.limit
+        for row in self._rows(namespace, selected):
+            if selected.matches(row.event):
+                yield row.to_event()
+                if left is not None:
+                    left -= 1
+                    if left == 0:
+                        return
+
+    def _rows(self, namespace: str, selected: Selection) -> list[_Row]:
+        with self._memory.lock:
+            rows = self._memory.namespace(namespace).rows
+            start = 0 if selected.after is None else bisect_right(rows, selected.after, key=_place)
+            stop = len(rows)
+            if selected.before is not None:
+                stop = bisect_left(rows, selected.before, key=_place)
+            rows = rows[start:stop]
+        if selected.reverse:
+            rows.reverse()
+        return rows
+
+    def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        rows = self._rows(namespace, Selection(after=position - 1, before=position + 1))
+        return rows[0].to_event() if rows else None
+
+    def _find_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        with self._memory.lock:
+            ids = self._memory.namespace(namespace).ids
+            return {
+                event_id: ids[event_id].to_event()
+                for event_id in event_ids
+                if event_id in ids
+                and (actor_ids is None or ids[event_id].event.actor_id in actor_ids)
+            }
+
+    def _count_events(self, namespace: str, selected: Selection) -> int:
+        return sum(selected.matches(row.event) for row in self._rows(namespace, selected))
+
+    def _list_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        name = order_by.removeprefix("-")
+
+        def rank(actor: ActorSummary) -> tuple[Any, str]:
+            return getattr(actor, name), actor.actor_id
+
+        with self._memory.lock:
+            actors = [
+                _summary(actor_id, rows)
+                for actor_id, rows in self._memory.namespace(namespace).actors.items()
+                if search in actor_id
+            ]
+        descending = order_by.startswith("-")
+        actors.sort(key=rank, reverse=descending)
+        if cursor is not None:
+            after = read_cursor(cursor, order_by)
+            actors = [
+                actor
+                for actor in actors
+                if (rank(actor) < after if descending else rank(actor) > after)
+            ]
+        page = actors[:limit]
+        more = len(actors) > limit
+        return ActorPage(page, make_cursor(order_by, *rank(page[-1])) if more else None)
+
+    def _read_snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> Iterator[Snapshot | ReplayError]:
+        with self._memory.lock:
+            kept = self._memory.namespace(namespace).snapshots.get(actor_id, {})
+            found = [kept[version] for version in sorted(kept, reverse=True)]
+        for snapshot, state in found:
+            if max_version is None or snapshot.version <= max_version:
+                yield replace(
+                    snapshot,
+                    state=orjson.loads(state),
+                    timestamp=snapshot.timestamp.astimezone(UTC),
+                )
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "location": self.options.location or self.alias}
+
+
+def _version(row: _Row) -> int:
+    return row.version
+
+
+def _place(row: _Row) -> int:
+    return row.position
+
+
+def _summary(actor_id: str, rows: list[_Row]) -> ActorSummary:
+    return ActorSummary(
+        actor_id,
+        rows[-1].version,
+        len(rows),
+        rows[0].event.timestamp.astimezone(UTC),
+        rows[-1].event.timestamp.astimezone(UTC),
+    )

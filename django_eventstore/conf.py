@@ -1,0 +1,183 @@
+"""EVENT_STORES and addresses -> stores."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from asgiref.local import Local
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.connection import BaseConnectionHandler, ConnectionProxy
+from django.utils.module_loading import import_string
+
+from .exceptions import InvalidEventError
+from .store import EventStore
+
+BACKENDS: Final = {
+    "db": "django_eventstore.backends.database.DatabaseEventStore",
+    "nats": "django_eventstore.backends.jetstream.JetStreamEventStore",
+    "tls": "django_eventstore.backends.jetstream.JetStreamEventStore",
+    "memory": "django_eventstore.backends.memory.InMemoryEventStore",
+}
+DEFAULT_STORES: Final = {"default": {"BACKEND": BACKENDS["db"]}}
+_SETTINGS_KEYS: Final = frozenset({"BACKEND", "NAMESPACE", "OPTIONS"})
+
+
+class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
+    """The configured stores, by alias: one object for each thread or async task.
+
+    Without the setting there is one store, ``default``, in the default database.
+    """
+
+    settings_name = "EVENT_STORES"
+
+    def configure_settings(self, settings: dict[str, Any] | None) -> dict[str, Any]:
+        stores: dict[str, Any] = super().configure_settings(settings) or DEFAULT_STORES
+        if not isinstance(stores, dict):
+            raise ImproperlyConfigured(
+                f"EVENT_STORES must be a dict of aliases, got {type(stores).__name__}."
+            )
+        if "default" not in stores:
+            raise ImproperlyConfigured('EVENT_STORES must have a store named "default".')
+        return stores
+
+    def create_connection(self, alias: str) -> EventStore:
+        where = f"EVENT_STORES[{alias!r}]"
+        configured = self.settings[alias]
+        if not isinstance(configured, dict):
+            raise ImproperlyConfigured(f"{where} must be a dict, got {configured!r}.")
+        if unknown := configured.keys() - _SETTINGS_KEYS:
+            raise ImproperlyConfigured(
+                f"{where}: unknown key {sorted(unknown)[0]!r}; the keys are BACKEND, NAMESPACE and "
+                f"OPTIONS (a backend's own settings go into OPTIONS)."
+            )
+        path = configured.get("BACKEND", "")
+        try:
+            backend = import_string(path)
+        except (ImportError, AttributeError, TypeError) as error:
+            raise ImproperlyConfigured(
+                f"{where}: cannot import the BACKEND {path!r}: {error}."
+            ) from error
+        if not (isinstance(backend, type) and issubclass(backend, EventStore)):
+            raise ImproperlyConfigured(f"{where}: the BACKEND {path!r} is no EventStore class.")
+        options = configured.get("OPTIONS") or {}
+        if not isinstance(options, dict):
+            raise ImproperlyConfigured(f"{where}: OPTIONS must be a dict, got {options!r}.")
+        namespace = _namespace(configured.get("NAMESPACE") or "", where)
+        try:
+            return backend(alias, namespace=namespace, **options)
+        except InvalidEventError as error:
+            raise ImproperlyConfigured(f"{where}: {error}") from error
+        except TypeError as error:
+            raise ImproperlyConfigured(f"{where}: wrong OPTIONS: {error}") from error
+
+
+event_stores = EventStoreHandler()
+event_store: EventStore = ConnectionProxy(event_stores, "default")  # type: ignore[assignment]
+
+
+def _namespace(configured: object, where: str) -> str | Callable[[], str]:
+    """Return the text, or the callable that the text is the dotted path of."""
+    if callable(configured):
+        return configured
+    if not isinstance(configured, str):
+        raise ImproperlyConfigured(
+            f"{where}: NAMESPACE must be text or a dotted path, got {type(configured).__name__}."
+        )
+    package, dot, _ = configured.partition(".")
+    # "eu.orders" is a name; "shop.tenants.current" is a path where there is a package "shop".
+    if not (dot and package.isidentifier() and importlib.util.find_spec(package)):
+        return configured
+    try:
+        found = import_string(configured)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"{where}: cannot import the NAMESPACE callable {configured!r}: {error}."
+        ) from error
+    if not callable(found):
+        raise ImproperlyConfigured(f"{where}: NAMESPACE {configured!r} is not callable.")
+    return found  # type: ignore[no-any-return]
+
+
+def _configure_anew(*, setting: str, **kwargs: Any) -> None:
+    """Let ``override_settings(EVENT_STORES=...)`` take effect at once."""
+    if setting == "EVENT_STORES":
+        event_stores.close_all()
+        event_stores.__dict__.pop("settings", None)
+        # As Django does for caches and databases (django.test.signals).
+        event_stores._settings = None  # type: ignore[attr-defined]
+        event_stores._connections = Local(  # type: ignore[attr-defined]
+            event_stores.thread_critical
+        )
+
+
+setting_changed.connect(_configure_anew, dispatch_uid="django_eventstore.conf")
+
+_DURATION = re.compile(r"(\d+)(s|m|h|d)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def event_store_url(url: str) -> dict[str, Any]:
+    """Return the ``EVENT_STORES`` entry that an address describes.
+
+    For use with django-environ::
+
+        EVENT_STORES = {"default": event_store_url(env("EVENT_STORE_URL"))}
+
+    ``db://default`` (a database alias), ``memory://`` (or ``memory://location``),
+    ``nats://user:password@host:4222,host2:4222/stream_name?namespace=prod&replicas=3`` (or
+    ``tls://``). The query names options: whole numbers, ``true`` and ``false``, and durations
+    such as ``90s``, ``15m``, ``12h`` and ``365d`` are recognised.
+
+    Raises:
+        ImproperlyConfigured: it is no such address. A password in it is not shown.
+    """
+    if not isinstance(url, str) or "://" not in url:
+        raise ImproperlyConfigured(
+            "An event store's address looks like db://default, memory:// or "
+            "nats://host:4222/stream_name."
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in BACKENDS:
+        raise ImproperlyConfigured(
+            f"Unknown scheme {parts.scheme!r} in an event store's address; known are "
+            f"{', '.join(sorted(BACKENDS))}."
+        )
+    options: dict[str, Any] = {}
+    namespace = ""
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name == "namespace":
+            namespace = value
+        else:
+            options[name] = _option(value)
+    login, _, hosts = parts.netloc.rpartition("@")
+    path = unquote(parts.path.strip("/"))
+    if parts.scheme == "db":
+        options["database"] = hosts or "default"
+    elif parts.scheme == "memory":
+        options["location"] = hosts
+    else:
+        options["servers"] = [f"{parts.scheme}://{host}" for host in hosts.split(",") if host]
+        if path:
+            options["stream_name"] = path
+        user, colon, password = login.partition(":")
+        if colon:
+            options["user"], options["password"] = unquote(user), unquote(password)
+        elif login:
+            options["token"] = unquote(login)
+    return {"BACKEND": BACKENDS[parts.scheme], "NAMESPACE": namespace, "OPTIONS": options}
+
+
+def _option(value: str) -> Any:
+    if value.isascii() and value.isdecimal():
+        return int(value)
+    if value in ("true", "false"):
+        return value == "true"
+    if found := _DURATION.fullmatch(value):
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return value

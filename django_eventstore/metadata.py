@@ -1,0 +1,96 @@
+"""The standard metadata keys, and metadata that surrounds a block of code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from functools import wraps
+from types import MappingProxyType, TracebackType
+from typing import Any, Final
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+
+from .validation import check_metadata
+
+CORRELATION_ID: Final = "correlation_id"
+CAUSATION_ID: Final = "causation_id"
+USER_ID: Final = "user_id"
+TRACE_ID: Final = "trace_id"
+SPAN_ID: Final = "span_id"
+
+Value = str | Callable[[], str | None]
+
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
+_ambient: ContextVar[Mapping[str, Value]] = ContextVar("event_metadata", default=_NOTHING)
+
+
+def current_event_metadata() -> dict[str, str]:
+    """Return the metadata that the enclosing ``event_metadata()`` blocks hold.
+
+    It belongs to the current thread or task (``contextvars``). Callable values are called.
+
+    Raises:
+        InvalidEventError: a callable returned something that is no text.
+    """
+    held = {}
+    for key, value in _ambient.get().items():
+        text = value() if callable(value) else value
+        if text is not None:
+            held[key] = text
+    check_metadata(held)
+    return held
+
+
+async def acurrent_event_metadata() -> dict[str, str]:
+    """See current_event_metadata(); callable values, which may block, are called in a thread."""
+    if any(callable(value) for value in _ambient.get().values()):
+        return await sync_to_async(current_event_metadata)()
+    return current_event_metadata()
+
+
+class event_metadata(ContextDecorator):  # noqa: N801 - used like a function
+    """Merge ``keys`` into the metadata of each event saved inside the block.
+
+    A context manager and a decorator (of ``async`` functions too). Blocks nest: the inner
+    one wins over the outer, and an event's own keys win over both. What a block holds is
+    seen by its own thread or task alone.
+
+    Keyword arguments are metadata keys. A value is text, or a callable without arguments that
+    returns it, called when an event is saved; ``None`` leaves a key out.
+
+    Raises:
+        InvalidEventError: a value is not text.
+    """
+
+    def __init__(self, **keys: Value | None) -> None:
+        self._keys = {key: value for key, value in keys.items() if value is not None}
+        check_metadata({key: value for key, value in self._keys.items() if not callable(value)})
+        self._tokens: list[Token[Mapping[str, Value]]] = []
+
+    def _recreate_cm(self) -> event_metadata:
+        # One object per call of a decorated function: tokens must not be shared.
+        return type(self)(**self._keys)
+
+    def __call__(self, func: Any) -> Any:
+        if not iscoroutinefunction(func):
+            return super().__call__(func)
+
+        @wraps(func)
+        async def inside(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await func(*args, **kwargs)
+
+        return inside
+
+    def __enter__(self) -> None:
+        merged = MappingProxyType({**_ambient.get(), **self._keys})
+        self._tokens.append(_ambient.set(merged))
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _ambient.reset(self._tokens.pop())

@@ -1,0 +1,106 @@
+"""What reading gives back when some of it is malformed, and folding events to a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from .events import Event, Snapshot
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayError:
+    """A stored event (or snapshot) that cannot be read.
+
+    Attributes:
+        position: its place in the store (int), or None where the store cannot tell.
+        raw: what is stored, as bytes or text, untouched.
+        error: why it cannot be read.
+        actor_id: whose history it stands in, where that can be told.
+    """
+
+    position: int | None
+    raw: bytes | str
+    error: Exception
+    actor_id: str | None = None
+
+    def __str__(self) -> str:
+        whose = "" if self.actor_id is None else f" of actor {self.actor_id!r}"
+        return f"Malformed event at position {self.position}{whose}: {self.error}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What ``get_events_with_errors()`` found; nothing is left out.
+
+    Attributes:
+        events: the events that could be read, in the order asked for.
+        errors: one ReplayError for each that could not.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    errors: list[ReplayError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed(Generic[State]):
+    """An actor's state, folded from its events.
+
+    Attributes:
+        state: what the fold made.
+        version: the version of the last event or snapshot that the state holds; 0 for none.
+        events_applied: how many events were folded (int).
+        errors: malformed events that were met, and are not in the state.
+        snapshot_version: the version of the snapshot that the fold started at; 0 for none.
+        skipped_snapshots: snapshots that could not be used: malformed, or of another
+            ``schema_version``.
+    """
+
+    state: State
+    version: int
+    events_applied: int
+    errors: list[ReplayError] = field(default_factory=list)
+    snapshot_version: int = 0
+    skipped_snapshots: list[ReplayError] = field(default_factory=list)
+
+
+def fold(
+    items: Iterable[Event | ReplayError],
+    apply: Callable[[State, Event], State],
+    initial: State,
+    *,
+    snapshot: Snapshot | None = None,
+    skipped_snapshots: Iterable[ReplayError] = (),
+) -> Replayed[State]:
+    """Fold ``items`` with ``apply(state, event) -> state``.
+
+    Starts at ``snapshot.state`` if a snapshot is given, else at a copy of ``initial`` (a fold
+    that changes its state in place does not spoil the caller's object). What ``apply`` raises
+    passes through, with a note that names the event.
+    """
+    if snapshot is None:
+        state, version, start = deepcopy(initial), 0, 0
+    else:
+        state, version, start = snapshot.state, snapshot.version, snapshot.version
+    applied = 0
+    errors = []
+    for item in items:
+        if isinstance(item, ReplayError):
+            errors.append(item)
+            continue
+        try:
+            state = apply(state, item)
+        except Exception as error:
+            error.add_note(
+                f"while applying {item.event_type!r}, version {item.version} of actor "
+                f"{item.actor_id!r}, position {item.position}, event id {item.id}"
+            )
+            raise
+        assert item.version is not None
+        version = max(version, item.version)
+        applied += 1
+    return Replayed(state, version, applied, errors, start, list(skipped_snapshots))

@@ -1,0 +1,1035 @@
+"""EventStore: the facade, the same for every backend.
+
+It validates, merges metadata, settles retries, sends signals, and leaves storing to the
+primitives of ``backends/base.py``. Each method has an asynchronous twin, named with an ``a``
+in front, which says and does the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import random
+import time
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+from inspect import isawaitable
+from typing import Any, Final, Self, TypeVar
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.dispatch import Signal
+
+from .backends.base import (
+    ACTOR_ORDERINGS,
+    ActorPage,
+    ActorRange,
+    Backend,
+    NewEvent,
+    Placed,
+    Selection,
+)
+from .events import Event, Snapshot, check_event, check_snapshot, same_event
+from .exceptions import (
+    DuplicateEventError,
+    EventTooLargeError,
+    InvalidEventError,
+    UnsupportedOperation,
+    VersionConflictError,
+)
+from .metadata import acurrent_event_metadata, current_event_metadata
+from .namespaces import check_namespace
+from .replay import Replayed, ReplayError, ReplayResult, fold
+from .signals import event_saved, malformed_event_found
+from .validation import check_integer, check_text, check_timestamp
+
+logger = logging.getLogger("django_eventstore")
+
+State = TypeVar("State")
+Decided = Event | Iterable[Event] | None
+
+
+class _Expect(Enum):
+    MUST_EXIST = "must exist"
+
+
+MUST_EXIST: Final = _Expect.MUST_EXIST
+"""As ``expected_version``: the actor must have events, however many."""
+
+
+class EventStore(Backend):
+    """An append-only history per actor, with versions and optimistic concurrency.
+
+    Get one from ``event_stores["alias"]`` (or use ``event_store``, the default one). A store
+    object is cheap and belongs to one thread or task; what several share (connections, data in
+    memory, the version cache) is kept per process and is safe to share.
+
+    Args:
+        alias: the name in ``EVENT_STORES``, or None for a store made by hand.
+        namespace: text, or a callable without arguments that returns it, called for each
+            operation.
+        **options: the fields of the backend's ``options_class``.
+
+    Raises:
+        ImproperlyConfigured: an option is unknown or wrong.
+    """
+
+    def __init__(
+        self,
+        alias: str | None = None,
+        *,
+        namespace: str | Callable[[], str] = "",
+        **options: Any,
+    ) -> None:
+        self.alias = alias
+        self._namespace = namespace if callable(namespace) else check_namespace(namespace)
+        self.options = self.options_class.from_mapping(
+            options, where=f"EVENT_STORES[{alias!r}]" if alias else type(self).__name__
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.alias or 'unnamed'!r}>"
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that an operation started now would work in."""
+        if callable(self._namespace):
+            return check_namespace(self._namespace())
+        return self._namespace
+
+    def with_namespace(self, name: str) -> Self:
+        """Return the same store in the namespace ``name``, on the same connection.
+
+        Raises:
+            InvalidEventError: ``name`` is no namespace.
+        """
+        other = copy.copy(self)
+        other._namespace = check_namespace(name)
+        return other
+
+    # -- saving
+
+    def save_event(self, event: Event, *, expected_version: int | _Expect | None = None) -> Event:
+        """Store ``event`` and return it as stored, with version and position.
+
+        An event without a version gets the actor's next one; a given version must be above the
+        latest. With ``expected_version`` the actor must be exactly there (0: must not exist).
+        Saving an event again (same id, same content) returns the stored one.
+
+        Raises:
+            InvalidEventError: a field is wrong; nothing was written.
+            VersionConflictError: another writer was first.
+            DuplicateEventError: the id is taken by an event with other content.
+            EventTooLargeError: it is larger than the store takes.
+            StoreUnavailableError: no answer from the store; ``outcome_unknown`` says whether it
+                may be stored all the same.
+        """
+        return self.save_events((event,), expected_version=expected_version)[0]
+
+    async def asave_event(
+        self, event: Event, *, expected_version: int | _Expect | None = None
+    ) -> Event:
+        """See save_event()."""
+        return (await self.asave_events((event,), expected_version=expected_version))[0]
+
+    def save_events(
+        self, events: Iterable[Event], *, expected_version: int | _Expect | None = None
+    ) -> list[Event]:
+        """Store ``events``, all or none, in order; return them as stored.
+
+        They may belong to several actors where the backend can do that
+        (``supports_multi_actor_append``); ``expected_version`` goes with one actor only. No
+        events: nothing happens.
+
+        Raises:
+            UnsupportedOperation: events of several actors, and the server cannot append those
+                all or none.
+            InvalidEventError, VersionConflictError, DuplicateEventError, EventTooLargeError,
+            StoreUnavailableError: see save_event().
+        """
+        namespace = self.namespace
+        given, new = self._prepare(events, expected_version, current_event_metadata())
+        if not new:
+            return []
+        if isinstance(expected_version, _Expect):
+            _check_exists(new[0].event, self._latest_version(namespace, new[0].event.actor_id))
+            expected_version = None
+        try:
+            placed = self._append(namespace, new, expected_version)
+        except (VersionConflictError, DuplicateEventError) as error:
+            stored = self._find_events(namespace, *_ids(given))
+            return _settle(given, stored, error)
+        saved = _saved(new, placed)
+        if event_saved.has_listeners(type(self)):
+            self._on_commit(lambda: self._announce(namespace, saved))
+        return saved
+
+    async def asave_events(
+        self, events: Iterable[Event], *, expected_version: int | _Expect | None = None
+    ) -> list[Event]:
+        """See save_events()."""
+        namespace = self.namespace
+        ambient = await acurrent_event_metadata()
+        given, new = self._prepare(events, expected_version, ambient)
+        if not new:
+            return []
+        if isinstance(expected_version, _Expect):
+            actor_id = new[0].event.actor_id
+            _check_exists(new[0].event, await self._alatest_version(namespace, actor_id))
+            expected_version = None
+        try:
+            placed = await self._aappend(namespace, new, expected_version)
+        except (VersionConflictError, DuplicateEventError) as error:
+            stored = await self._afind_events(namespace, *_ids(given))
+            return _settle(given, stored, error)
+        saved = _saved(new, placed)
+        if event_saved.has_listeners(type(self)):
+            # In a thread: receivers are synchronous, and may use the database.
+            await sync_to_async(self._on_commit)(lambda: self._announce(namespace, saved))
+        return saved
+
+    def update(
+        self,
+        actor_id: str,
+        decide: Callable[[State], Decided],
+        apply: Callable[[State, Event], State],
+        initial: State,
+        retries: int = 3,
+        *,
+        expected_version: int | None = None,
+        schema_version: int = 1,
+    ) -> list[Event]:
+        """Load the actor's state, let ``decide`` make events of it, and save them there.
+
+        The events are saved at the version that ``decide`` saw. On a conflict the events since
+        are folded onto the state, and ``decide`` is asked again, ``retries`` times at the most,
+        with a short random pause. Other errors, what ``decide`` raises, and conflicts of events
+        or calls that name a version themselves are not retried.
+
+        Args:
+            actor_id: the actor.
+            decide: state -> an event, several, or none (None or an empty list).
+            apply: (state, event) -> state, as in replay().
+            initial: the state of an actor without events.
+            retries: how often to decide again after a conflict, 0 or more.
+            expected_version: save at this version instead of the one seen; not retried.
+            schema_version: see replay().
+
+        Returns:
+            The stored events.
+
+        Raises:
+            VersionConflictError: still in conflict after the last try.
+        """
+        check_integer("retries", retries, minimum=0)
+        seen, expected = self._load(actor_id, apply, initial, schema_version)
+        while True:
+            events = _decided(decide(copy.deepcopy(seen.state)))
+            try:
+                return self.save_events(
+                    events,
+                    expected_version=expected if expected_version is None else expected_version,
+                )
+            except VersionConflictError:
+                if retries == 0 or expected_version is not None or _name_versions(events):
+                    raise
+            retries -= 1
+            time.sleep(_pause())
+            seen, expected = self._load(actor_id, apply, initial, schema_version, seen)
+
+    async def aupdate(
+        self,
+        actor_id: str,
+        decide: Callable[[State], Decided],
+        apply: Callable[[State, Event], State],
+        initial: State,
+        retries: int = 3,
+        *,
+        expected_version: int | None = None,
+        schema_version: int = 1,
+    ) -> list[Event]:
+        """See update(); ``decide`` may be asynchronous."""
+        check_integer("retries", retries, minimum=0)
+        seen, expected = await self._aload(actor_id, apply, initial, schema_version)
+        while True:
+            decided = decide(copy.deepcopy(seen.state))
+            events = _decided(await decided if isawaitable(decided) else decided)
+            try:
+                return await self.asave_events(
+                    events,
+                    expected_version=expected if expected_version is None else expected_version,
+                )
+            except VersionConflictError:
+                if retries == 0 or expected_version is not None or _name_versions(events):
+                    raise
+            retries -= 1
+            await asyncio.sleep(_pause())
+            seen, expected = await self._aload(actor_id, apply, initial, schema_version, seen)
+
+    def _load(
+        self,
+        actor_id: str,
+        apply: Callable[[State, Event], State],
+        initial: State,
+        schema_version: int,
+        seen: Replayed[State] | None = None,
+    ) -> tuple[Replayed[State], int]:
+        """Return the actor's state, going on from ``seen`` if given, and its latest version."""
+
+        def load() -> Replayed[State]:
+            if seen is None:
+                return self.replay(actor_id, apply, initial, schema_version=schema_version)
+            tail = self._items(self.namespace, actor_id, ActorRange(from_version=seen.version + 1))
+            return fold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+
+        replayed = load()
+        if not replayed.errors:
+            return replayed, replayed.version
+        # The newest event may be malformed, and then the fold does not show the latest version.
+        # Ask for that first and load again, so that nothing up to it is left out of the state.
+        latest = self._latest_version(self.namespace, actor_id)
+        replayed = load()
+        return replayed, max(latest, replayed.version)
+
+    async def _aload(
+        self,
+        actor_id: str,
+        apply: Callable[[State, Event], State],
+        initial: State,
+        schema_version: int,
+        seen: Replayed[State] | None = None,
+    ) -> tuple[Replayed[State], int]:
+        """See _load()."""
+
+        async def load() -> Replayed[State]:
+            if seen is None:
+                return await self.areplay(actor_id, apply, initial, schema_version=schema_version)
+            selected = ActorRange(from_version=seen.version + 1)
+            tail = [item async for item in self._aitems(self.namespace, actor_id, selected)]
+            return fold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+
+        replayed = await load()
+        if not replayed.errors:
+            return replayed, replayed.version
+        latest = await self._alatest_version(self.namespace, actor_id)
+        replayed = await load()
+        return replayed, max(latest, replayed.version)
+
+    # -- reading one actor
+
+    def get_events(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> list[Event]:
+        """Return the actor's events in version order (newest first with ``reverse``).
+
+        Bounds are inclusive; ``limit`` counts readable events, 0 gives none; an unknown actor
+        has none. Malformed events are left out, logged, and sent as ``malformed_event_found``;
+        see get_events_with_errors().
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+            StoreUnavailableError: the store cannot be reached.
+        """
+        return list(
+            self.iter_events(
+                actor_id, from_version, to_version=to_version, limit=limit, reverse=reverse
+            )
+        )
+
+    async def aget_events(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> list[Event]:
+        """See get_events()."""
+        events = self.aiter_events(
+            actor_id, from_version, to_version=to_version, limit=limit, reverse=reverse
+        )
+        return [event async for event in events]
+
+    def get_events_with_errors(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> ReplayResult:
+        """Return the actor's events, and a ReplayError for each malformed one; nothing is lost.
+
+        See get_events() for the arguments.
+        """
+        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        return _result(self._items(self.namespace, actor_id, selected))
+
+    async def aget_events_with_errors(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> ReplayResult:
+        """See get_events_with_errors()."""
+        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        return _result([item async for item in self._aitems(self.namespace, actor_id, selected)])
+
+    def iter_events(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Event]:
+        """Yield what get_events() returns, in bounded memory."""
+        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        return _events_of(self._items(self.namespace, actor_id, selected))
+
+    def aiter_events(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> AsyncIterator[Event]:
+        """See iter_events()."""
+        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        return _aevents_of(self._aitems(self.namespace, actor_id, selected))
+
+    def get_latest_version(self, actor_id: str) -> int:
+        """Return the version of the actor's newest event, 0 for an unknown actor.
+
+        Always the truth, never a cached value. A malformed event counts with its version where
+        that can be told.
+        """
+        return self._latest_version(self.namespace, check_text("actor_id", actor_id))
+
+    async def aget_latest_version(self, actor_id: str) -> int:
+        """See get_latest_version()."""
+        return await self._alatest_version(self.namespace, check_text("actor_id", actor_id))
+
+    # -- snapshots and state
+
+    def save_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Store ``snapshot``, over one of the actor's at the same version; return it as stored.
+
+        The newest ``snapshots_kept`` of each actor are kept.
+
+        Raises:
+            InvalidEventError: a field is wrong; nothing was written.
+            EventTooLargeError: it is larger than the store takes.
+            StoreUnavailableError: no answer from the store.
+        """
+        namespace = self.namespace
+        state = check_snapshot(snapshot)
+        position = self._save_snapshot(namespace, snapshot, state)
+        return replace(snapshot, position=position)
+
+    async def asave_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """See save_snapshot()."""
+        namespace = self.namespace
+        state = check_snapshot(snapshot)
+        position = await self._asave_snapshot(namespace, snapshot, state)
+        return replace(snapshot, position=position)
+
+    def get_latest_snapshot(
+        self, actor_id: str, *, max_version: int | None = None
+    ) -> Snapshot | None:
+        """Return the actor's newest readable snapshot, at or below ``max_version``, or None."""
+        namespace = self.namespace
+        _check_snapshot_query(actor_id, max_version)
+        for item in self._read_snapshots(namespace, actor_id, max_version):
+            if isinstance(item, Snapshot):
+                return item
+            self._report(namespace, item)
+        return None
+
+    async def aget_latest_snapshot(
+        self, actor_id: str, *, max_version: int | None = None
+    ) -> Snapshot | None:
+        """See get_latest_snapshot()."""
+        namespace = self.namespace
+        _check_snapshot_query(actor_id, max_version)
+        async for item in self._aread_snapshots(namespace, actor_id, max_version):
+            if isinstance(item, Snapshot):
+                return item
+            await sync_to_async(self._report)(namespace, item)
+        return None
+
+    def replay(
+        self,
+        actor_id: str,
+        apply: Callable[[State, Event], State],
+        initial: State,
+        *,
+        to_version: int | None = None,
+        use_snapshot: bool = True,
+        schema_version: int = 1,
+    ) -> Replayed[State]:
+        """Fold the actor's events with ``apply(state, event) -> state``.
+
+        Args:
+            actor_id: the actor.
+            apply: makes the next state; it may change the state in place and return it.
+            initial: the state before the first event; it is copied.
+            to_version: the last version to fold, inclusive; None: all.
+            use_snapshot: start at the newest usable snapshot at or below ``to_version``.
+            schema_version: the form of state that ``apply`` works on. Snapshots of another
+                form, and unreadable ones, are passed over and named in
+                ``Replayed.skipped_snapshots``.
+
+        What ``apply`` raises passes through, with a note that names the event.
+        """
+        namespace = self.namespace
+        _check_snapshot_query(actor_id, to_version)
+        snapshot = None
+        skipped: list[ReplayError] = []
+        if use_snapshot:
+            for item in self._read_snapshots(namespace, actor_id, to_version):
+                if (error := _unusable(item, schema_version)) is None:
+                    assert isinstance(item, Snapshot)
+                    snapshot = item
+                    break
+                self._report(namespace, error)
+                skipped.append(error)
+        selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
+        items = self._items(namespace, actor_id, selected)
+        return fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+
+    async def areplay(
+        self,
+        actor_id: str,
+        apply: Callable[[State, Event], State],
+        initial: State,
+        *,
+        to_version: int | None = None,
+        use_snapshot: bool = True,
+        schema_version: int = 1,
+    ) -> Replayed[State]:
+        """See replay()."""
+        namespace = self.namespace
+        _check_snapshot_query(actor_id, to_version)
+        snapshot = None
+        skipped: list[ReplayError] = []
+        if use_snapshot:
+            async for item in self._aread_snapshots(namespace, actor_id, to_version):
+                if (error := _unusable(item, schema_version)) is None:
+                    assert isinstance(item, Snapshot)
+                    snapshot = item
+                    break
+                await sync_to_async(self._report)(namespace, error)
+                skipped.append(error)
+        selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
+        items = [item async for item in self._aitems(namespace, actor_id, selected)]
+        return fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+
+    # -- reading the whole store
+
+    def read_all(
+        self,
+        after: int | None = None,
+        *,
+        limit: int | None = None,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Event]:
+        """Yield the events of the whole store in position order, in bounded memory.
+
+        Never skips an event that commits late, so ``event.position`` is a checkpoint: go on
+        with ``after=checkpoint``. Malformed events are left out, logged, and sent as
+        ``malformed_event_found``; see read_all_with_errors().
+
+        Args:
+            after: a position; only events behind it.
+            limit: the most events to yield, after filtering; 0 gives none.
+            event_types: only events of one of these types; an empty collection gives none.
+            actor_id: only this actor's events.
+            correlation_id: only events with this correlation id.
+            since: only events with this timestamp or a later one.
+            until: only events with this timestamp or an earlier one.
+            before: a position; only events in front of it.
+            reverse: newest first.
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+            StoreUnavailableError: the store cannot be reached.
+        """
+        selected = _selection(
+            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
+        )
+        return _events_of(self._store_items(self.namespace, selected))
+
+    def aread_all(
+        self,
+        after: int | None = None,
+        *,
+        limit: int | None = None,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        reverse: bool = False,
+    ) -> AsyncIterator[Event]:
+        """See read_all()."""
+        selected = _selection(
+            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
+        )
+        return _aevents_of(self._astore_items(self.namespace, selected))
+
+    def read_all_with_errors(
+        self,
+        after: int | None = None,
+        *,
+        limit: int | None = None,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Event | ReplayError]:
+        """Yield what read_all() does, and a ReplayError in the place of each malformed event."""
+        selected = _selection(
+            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
+        )
+        return self._store_items(self.namespace, selected)
+
+    def aread_all_with_errors(
+        self,
+        after: int | None = None,
+        *,
+        limit: int | None = None,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        reverse: bool = False,
+    ) -> AsyncIterator[Event | ReplayError]:
+        """See read_all_with_errors()."""
+        selected = _selection(
+            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
+        )
+        return self._astore_items(self.namespace, selected)
+
+    def get_actors(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "actor_id",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ActorPage:
+        """Return one page of actors.
+
+        Args:
+            search: only actors whose id contains this text, as written.
+            order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp`` or
+                ``last_timestamp``; descending with ``-`` in front.
+            limit: the most actors on the page.
+            cursor: the ``next_cursor`` of the page before; opaque.
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+            UnsupportedOperation: the store cannot sort by that.
+        """
+        self._check_listing(search, order_by, limit, cursor)
+        return self._list_actors(self.namespace, search, order_by, limit, cursor)
+
+    async def aget_actors(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "actor_id",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ActorPage:
+        """See get_actors()."""
+        self._check_listing(search, order_by, limit, cursor)
+        return await self._alist_actors(self.namespace, search, order_by, limit, cursor)
+
+    def get_event(self, position: int) -> Event | None:
+        """Return the event at ``position``; None if there is none, or a malformed one."""
+        namespace = self.namespace
+        item = self._event_at(namespace, check_integer("position", position, minimum=0))
+        if isinstance(item, ReplayError):
+            self._report(namespace, item)
+            return None
+        return item
+
+    async def aget_event(self, position: int) -> Event | None:
+        """See get_event()."""
+        namespace = self.namespace
+        item = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
+        if isinstance(item, ReplayError):
+            await sync_to_async(self._report)(namespace, item)
+            return None
+        return item
+
+    def get_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
+        """Return the event with this id, or None.
+
+        Name the actor where it is known: a store without an index of ids (JetStream) then looks
+        at that actor alone, and through all of its events otherwise.
+        """
+        actors = _check_lookup(event_id, actor_id)
+        return self._find_events(self.namespace, (event_id,), actors).get(event_id)
+
+    async def aget_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
+        """See get_event_by_id()."""
+        actors = _check_lookup(event_id, actor_id)
+        return (await self._afind_events(self.namespace, (event_id,), actors)).get(event_id)
+
+    def count_events(
+        self,
+        *,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """Return how many events the store holds, or how many pass the filters of read_all()."""
+        selected = _selection(
+            None, None, None, False, event_types, actor_id, correlation_id, since, until
+        )
+        return self._count_events(self.namespace, selected)
+
+    async def acount_events(
+        self,
+        *,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """See count_events()."""
+        selected = _selection(
+            None, None, None, False, event_types, actor_id, correlation_id, since, until
+        )
+        return await self._acount_events(self.namespace, selected)
+
+    # -- inside
+
+    def _prepare(
+        self,
+        events: Iterable[Event],
+        expected_version: int | _Expect | None,
+        ambient: Mapping[str, str],
+    ) -> tuple[list[Event], list[NewEvent]]:
+        """Check everything, merge the ambient metadata; return events as given and as new."""
+        given = _as_list(events)
+        limit = self.options.max_event_size
+        new = []
+        ids = set()
+        for event in given:
+            data = check_event(event)
+            if event.id in ids:
+                raise DuplicateEventError(event.id, event.actor_id, "twice in one append")
+            ids.add(event.id)
+            if ambient:
+                event = replace(event, metadata={**ambient, **event.metadata})
+            metadata = orjson.dumps(dict(event.metadata))
+            if (size := len(data) + len(metadata)) > limit:
+                raise EventTooLargeError(size, limit)
+            new.append(NewEvent(event, data, metadata))
+        actors = {event.actor_id for event in given}
+        if expected_version is not None:
+            if not isinstance(expected_version, _Expect):
+                check_integer("expected_version", expected_version, minimum=0)
+            if len(actors) > 1:
+                raise InvalidEventError(
+                    "expected_version",
+                    f"goes with one actor, and these events belong to {len(actors)}.",
+                )
+        if len(actors) > 1 and not self.supports_multi_actor_append:
+            raise UnsupportedOperation(
+                f"{self!r} cannot save events of several actors all or none; save them actor by "
+                f"actor."
+            )
+        return given, new
+
+    def _announce(self, namespace: str, events: Sequence[Event]) -> None:
+        for event in events:
+            self._send(event_saved, namespace, event=event)
+
+    def _report(self, namespace: str, error: ReplayError) -> None:
+        logger.warning("%s (store %r, namespace %r)", error, self.alias, namespace)
+        self._send(malformed_event_found, namespace, error=error)
+
+    def _send(self, signal: Signal, namespace: str, **values: Any) -> None:
+        for receiver, response in signal.send_robust(
+            type(self), store=self, namespace=namespace, **values
+        ):
+            if isinstance(response, Exception):
+                logger.error(
+                    "Receiver %r failed (store %r)", receiver, self.alias, exc_info=response
+                )
+
+    def _items(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> Iterator[Event | ReplayError]:
+        if selected.limit == 0:
+            return
+        for item in self._read_actor(namespace, actor_id, selected):
+            if isinstance(item, ReplayError):
+                self._report(namespace, item)
+            yield item
+
+    async def _aitems(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> AsyncIterator[Event | ReplayError]:
+        if selected.limit == 0:
+            return
+        async for item in self._aread_actor(namespace, actor_id, selected):
+            if isinstance(item, ReplayError):
+                await sync_to_async(self._report)(namespace, item)
+            yield item
+
+    def _store_items(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+        if selected.limit == 0 or selected.event_types == frozenset():
+            return
+        for item in self._read_store(namespace, selected):
+            if isinstance(item, ReplayError):
+                self._report(namespace, item)
+            yield item
+
+    async def _astore_items(
+        self, namespace: str, selected: Selection
+    ) -> AsyncIterator[Event | ReplayError]:
+        if selected.limit == 0 or selected.event_types == frozenset():
+            return
+        async for item in self._aread_store(namespace, selected):
+            if isinstance(item, ReplayError):
+                await sync_to_async(self._report)(namespace, item)
+            yield item
+
+    def _check_listing(self, search: str, order_by: str, limit: int, cursor: str | None) -> None:
+        if not isinstance(search, str):
+            raise InvalidEventError("search", f"must be text (str), got {type(search).__name__}.")
+        check_integer("limit", limit, minimum=1)
+        if cursor is not None and not isinstance(cursor, str):
+            raise InvalidEventError("cursor", f"must be text (str), got {type(cursor).__name__}.")
+        name = order_by.removeprefix("-") if isinstance(order_by, str) else order_by
+        if name not in ACTOR_ORDERINGS:
+            raise InvalidEventError(
+                "order_by", f"must be one of {', '.join(ACTOR_ORDERINGS)}, got {order_by!r}."
+            )
+        if name not in self.actor_orderings:
+            raise UnsupportedOperation(
+                f"{self!r} cannot sort actors by {name}; it can by "
+                f"{', '.join(sorted(self.actor_orderings))}."
+            )
+
+
+def _as_list(events: Iterable[Event]) -> list[Event]:
+    if isinstance(events, (Event, str, bytes, dict)):
+        raise InvalidEventError("events", f"must be a list of Event, got {type(events).__name__}.")
+    try:
+        return list(events)
+    except TypeError as error:
+        raise InvalidEventError(
+            "events", f"must be a list of Event, got {type(events).__name__}."
+        ) from error
+
+
+def _ids(events: Sequence[Event]) -> tuple[list[str], list[str]]:
+    """Return the ids of the events, and of their actors."""
+    actors = dict.fromkeys(event.actor_id for event in events)
+    return [event.id for event in events], list(actors)
+
+
+def _settle(
+    given: Sequence[Event],
+    stored: dict[str, Event],
+    refusal: VersionConflictError | DuplicateEventError,
+) -> list[Event]:
+    """Return the stored events if the refused append is one that was saved before."""
+    for event in given:
+        if event.id in stored and not same_event(event, stored[event.id]):
+            raise DuplicateEventError(event.id, event.actor_id) from refusal
+    if len(stored) == len(given):
+        return [stored[event.id] for event in given]
+    if stored:
+        event_id, event = next(iter(stored.items()))
+        raise DuplicateEventError(
+            event_id, event.actor_id, "some events of this append are stored, others are not"
+        ) from refusal
+    raise refusal
+
+
+def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
+    return [
+        Event(
+            event.actor_id,
+            event.event_type,
+            event.data,
+            place.version,
+            event.id,
+            event.command_id,
+            dict(event.metadata),
+            check_timestamp("timestamp", event.timestamp),
+            place.position,
+        )
+        for (event, *_), place in zip(new, placed, strict=True)
+    ]
+
+
+def _check_exists(event: Event, latest: int) -> None:
+    if latest == 0:
+        raise VersionConflictError(event.actor_id, event.version or 1, None, 0)
+
+
+def _decided(events: Decided) -> list[Event]:
+    if events is None:
+        return []
+    return [events] if isinstance(events, Event) else _as_list(events)
+
+
+def _name_versions(events: Iterable[Event]) -> bool:
+    return any(event.version is not None for event in events)
+
+
+def _pause() -> float:
+    """Return a short random pause in seconds, so that rivals do not meet again."""
+    return random.uniform(0.001, 0.05)  # noqa: S311 - no secret
+
+
+def _as_snapshot(actor_id: str, seen: Replayed[State]) -> Snapshot:
+    return Snapshot(actor_id, seen.version, seen.state)
+
+
+def _after(snapshot: Snapshot | None) -> int:
+    return 0 if snapshot is None else snapshot.version + 1
+
+
+def _unusable(item: Snapshot | ReplayError, schema_version: int) -> ReplayError | None:
+    if isinstance(item, ReplayError):
+        return item
+    if item.schema_version == schema_version:
+        return None
+    reason = InvalidEventError(
+        "schema_version", f"the snapshot has {item.schema_version}, the fold {schema_version}."
+    )
+    return ReplayError(item.position, repr(item.state), reason, item.actor_id)
+
+
+def _check_snapshot_query(actor_id: str, max_version: int | None) -> None:
+    check_text("actor_id", actor_id)
+    if max_version is not None:
+        check_integer("version", max_version, minimum=0)
+
+
+def _check_lookup(event_id: str, actor_id: str | None) -> tuple[str, ...] | None:
+    check_text("id", event_id)
+    return None if actor_id is None else (check_text("actor_id", actor_id),)
+
+
+def _range(
+    actor_id: str, from_version: int, to_version: int | None, limit: int | None, reverse: bool
+) -> ActorRange:
+    check_text("actor_id", actor_id)
+    check_integer("from_version", from_version, minimum=0)
+    if to_version is not None:
+        check_integer("to_version", to_version, minimum=0)
+    if limit is not None:
+        check_integer("limit", limit, minimum=0)
+    return ActorRange(
+        from_version=from_version, to_version=to_version, limit=limit, reverse=bool(reverse)
+    )
+
+
+def _selection(
+    after: int | None,
+    before: int | None,
+    limit: int | None,
+    reverse: bool,
+    event_types: Collection[str] | None,
+    actor_id: str | None,
+    correlation_id: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Selection:
+    for name, number in (("after", after), ("before", before), ("limit", limit)):
+        if number is not None:
+            check_integer(name, number, minimum=0)
+    if isinstance(event_types, str):
+        raise InvalidEventError(
+            "event_types", f"must be a list of event types, got the text {event_types!r}."
+        )
+    if actor_id is not None:
+        check_text("actor_id", actor_id)
+    if correlation_id is not None and not isinstance(correlation_id, str):
+        raise InvalidEventError(
+            "correlation_id", f"must be text (str), got {type(correlation_id).__name__}."
+        )
+    return Selection(
+        after=after,
+        before=before,
+        limit=limit,
+        reverse=bool(reverse),
+        event_types=None
+        if event_types is None
+        else frozenset(check_text("event_types", name) for name in event_types),
+        actor_id=actor_id,
+        correlation_id=correlation_id,
+        since=None if since is None else check_timestamp("since", since),
+        until=None if until is None else check_timestamp("until", until),
+    )
+
+
+def _result(items: Iterable[Event | ReplayError]) -> ReplayResult:
+    result = ReplayResult()
+    for item in items:
+        if isinstance(item, ReplayError):
+            result.errors.append(item)
+        else:
+            result.events.append(item)
+    return result
+
+
+def _events_of(items: Iterator[Event | ReplayError]) -> Iterator[Event]:
+    return (item for item in items if not isinstance(item, ReplayError))
+
+
+async def _aevents_of(items: AsyncIterator[Event | ReplayError]) -> AsyncIterator[Event]:
+    async for item in items:
+        if not isinstance(item, ReplayError):
+            yield item

@@ -1,0 +1,221 @@
+"""What every store accepts, checked in one place before anything is written.
+
+A store never gets to see what another store could not hold: so all refuse the same input,
+with the same error, and what is accepted comes back equal from each of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Final
+
+import orjson
+
+from .exceptions import InvalidEventError
+
+MAX_TEXT_LENGTH: Final = 255
+"""Longest actor id, event type, event id and command id, in characters."""
+
+MAX_VERSION: Final = 2**63 - 1
+"""Highest version of an event."""
+
+MAX_DEPTH: Final = 200
+"""How deep ``data`` and a snapshot's ``state`` may nest, itself counted."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def check_text(field: str, value: object, *, limit: int = MAX_TEXT_LENGTH) -> str:
+    """Return ``value`` if it is a name: text of 1 to ``limit`` printable characters.
+
+    Raises:
+        InvalidEventError: naming ``field`` and the reason.
+    """
+    if not isinstance(value, str):
+        raise InvalidEventError(
+            field,
+            f"must be text (str), got {type(value).__name__} {_brief(value)}; convert it yourself, "
+            f"for example with str().",
+        )
+    if not value:
+        raise InvalidEventError(field, "must not be empty.")
+    if len(value) > limit:
+        raise InvalidEventError(field, f"has {len(value)} characters; the limit is {limit}.")
+    # isprintable() is one fast call that almost every name passes; the rest is looked at closely
+    # (printable excludes U+2028 and directional marks, which are allowed).
+    if not value.isprintable():
+        if found := _CONTROL.search(value):
+            raise InvalidEventError(
+                field,
+                f"holds the control character U+{ord(found[0]):04X} at place {found.start()}; "
+                f"remove it.",
+            )
+        if found := _SURROGATE.search(value):
+            raise InvalidEventError(
+                field, f"holds the lone surrogate U+{ord(found[0]):04X}, which is no character."
+            )
+    return value
+
+
+def check_integer(field: str, value: object, *, minimum: int, maximum: int = MAX_VERSION) -> int:
+    """Return ``value`` if it is an int (and no bool) from ``minimum`` to ``maximum``.
+
+    Raises:
+        InvalidEventError: naming ``field`` and the reason.
+    """
+    if type(value) is not int:
+        raise InvalidEventError(
+            field, f"must be an integer (int), got {type(value).__name__} {_brief(value)}."
+        )
+    if not minimum <= value <= maximum:
+        shown = _brief(value)
+        raise InvalidEventError(field, f"must be from {minimum} to {maximum}, got {shown}.")
+    return value
+
+
+def check_timestamp(field: str, value: object) -> datetime:
+    """Return ``value`` in UTC.
+
+    Raises:
+        InvalidEventError: it is no datetime, is naive, or leaves the years 1 to 9999 in UTC.
+    """
+    if not isinstance(value, datetime):
+        raise InvalidEventError(
+            field, f"must be an aware datetime, got {type(value).__name__} {_brief(value)}."
+        )
+    if value.tzinfo is UTC:
+        return value
+    try:
+        if value.utcoffset() is None:
+            raise InvalidEventError(
+                field,
+                f"{value!r} is naive; give it a time zone, for example with "
+                f"django.utils.timezone.make_aware().",
+            )
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidEventError(field, f"{value!r} does not fit the calendar in UTC.") from error
+
+
+def check_metadata(metadata: object) -> None:
+    """Check that ``metadata`` maps text to text.
+
+    Raises:
+        InvalidEventError: naming the key and the reason.
+    """
+    if not isinstance(metadata, Mapping):
+        raise InvalidEventError(
+            "metadata", f"must map text to text (dict), got {type(metadata).__name__}."
+        )
+    for key, value in metadata.items():
+        if not isinstance(key, str):
+            raise InvalidEventError("metadata", f"the key {_brief(key)} must be text (str).")
+        if not isinstance(value, str):
+            raise InvalidEventError(
+                f"metadata[{key!r}]",
+                f"must be text (str), got {type(value).__name__} {_brief(value)}.",
+            )
+        for part, name in ((key, "metadata"), (value, f"metadata[{key!r}]")):
+            if "\x00" in part:
+                raise InvalidEventError(name, "holds a NUL character, which not all stores hold.")
+            if not part.isascii() and _SURROGATE.search(part):
+                raise InvalidEventError(name, "holds a lone surrogate, which is no character.")
+
+
+def encode_json(field: str, value: object) -> bytes:
+    """Return ``value`` as JSON text in UTF-8 that decodes to an equal value.
+
+    Keys keep their order; integers have up to 64 bits; floats keep their type.
+
+    Raises:
+        InvalidEventError: naming the path inside ``field`` and the reason.
+    """
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError as error:  # orjson.JSONEncodeError is a TypeError
+        raise _json_complaint(field, value) from error
+    # Encoded text decides quickly; what looks suspicious is walked.
+    if b"\\u0000" in encoded or encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH:
+        for path, reason in _json_faults(field, value):
+            raise InvalidEventError(path, reason)
+    if orjson.loads(encoded) != value:
+        raise _json_complaint(field, value)
+    return encoded
+
+
+def _json_complaint(field: str, value: object) -> InvalidEventError:
+    for path, reason in _json_faults(field, value):
+        return InvalidEventError(path, reason)
+    return InvalidEventError(field, "does not come back equal from JSON.")
+
+
+def _json_faults(field: str, value: object) -> Iterator[tuple[str, str]]:
+    """Yield (path, reason) for what JSON cannot hold; a loop, so that no depth overflows it."""
+    todo: list[tuple[str, object, int]] = [(field, value, 1)]
+    while todo:
+        path, item, depth = todo.pop()
+        if isinstance(item, Enum):
+            item = item.value
+        if item is None or isinstance(item, bool):
+            continue
+        if isinstance(item, str):
+            if "\x00" in item:
+                yield path, "holds a NUL character, which not all stores hold; remove it."
+            elif _SURROGATE.search(item):
+                yield path, "holds a lone surrogate, which is no character."
+        elif isinstance(item, int):
+            if not -(2**63) <= item < 2**64:
+                yield path, "is an integer of more than 64 bits; store it as text."
+        elif isinstance(item, float):
+            if not math.isfinite(item):
+                yield path, f"is {item}, which JSON does not have; use null or text."
+        elif isinstance(item, (dict, list)):
+            if depth > MAX_DEPTH:
+                yield path[:200], f"nests deeper than {MAX_DEPTH} levels (or within itself)."
+                return
+            children: list[tuple[str, object]]
+            if isinstance(item, dict):
+                children = []
+                for key, child in item.items():
+                    if not isinstance(key, str):
+                        yield path, f"has the key {_brief(key)}; keys must be text (str)."
+                        continue
+                    if "\x00" in key or _SURROGATE.search(key):
+                        yield path, f"has the key {key!r} with a NUL character or lone surrogate."
+                    children.append((f"{path}[{key!r}]", child))
+            else:
+                children = [(f"{path}[{index}]", child) for index, child in enumerate(item)]
+            todo.extend((name, child, depth + 1) for name, child in reversed(children))
+        else:
+            yield (
+                path,
+                f"is a {type(item).__name__}, which does not come back equal from JSON; convert it "
+                f"to text, a number, a list or a dict (a datetime with .isoformat()).",
+            )
+
+
+def _brief(value: object) -> str:
+    """Return a short ``repr``, whatever the value."""
+    try:
+        text = repr(value)
+    except Exception:  # repr() of a stranger's object, or of an integer of 5,000 digits
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check_data(data: Any) -> bytes:
+    """Return an event's ``data`` as JSON text.
+
+    Raises:
+        InvalidEventError: it is no dict, or holds what JSON does not.
+    """
+    if not isinstance(data, dict):
+        raise InvalidEventError(
+            "data", f"must be a JSON object (dict), got {type(data).__name__} {_brief(data)}."
+        )
+    return encode_json("data", data)
