@@ -85,6 +85,8 @@ class PostgresServer:
             + options,
             log=self.directory / "server.log",
             user=account,
+            # Its immediate shutdown: killed outright, it leaves shared memory behind.
+            orphaned=signal.SIGQUIT,
         )
         # After a kill, backends of the old server end a moment later; until then the new one
         # refuses the shared memory they hold.
@@ -113,8 +115,9 @@ class PostgresServer:
         self.start()
 
     def close(self) -> None:
-        """Stop the server and remove its directory, if it made it."""
-        self.stop()
+        """End the server and remove its directory, if it made it."""
+        if self.process is not None:
+            self.process.stop(signal.SIGQUIT)
         if self._owns_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 

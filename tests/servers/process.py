@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class ServerProcess:
     """
     One server program: `argv` is run as `user` (None: as we are), its output goes to `log`.
 
+    When this process dies, the program gets the signal `orphaned`.
+
     The methods may be called from any thread, one at a time.
     """
 
@@ -54,12 +56,12 @@ class ServerProcess:
         *,
         log: Path,
         user: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.argv = [str(argument) for argument in argv]
         self.log = log
         self.user = user
-        self.environment = environment
+        self.orphaned = orphaned
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
@@ -86,11 +88,10 @@ class ServerProcess:
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [*_confined(self.user), *self.argv],
+                [*_confined(self.user, self.orphaned), *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=None if self.environment is None else {**os.environ, **self.environment},
                 # Ctrl-C is for the tests; they stop their servers in order.
                 start_new_session=True,
             )
@@ -148,10 +149,10 @@ class ServerProcess:
 
     def _end_with_owner(self) -> None:
         if os.getpid() == self._owner:
-            self.kill()
+            self.stop(self.orphaned)
 
 
-def _confined(user: str | None) -> list[str]:
+def _confined(user: str | None, orphaned: signal.Signals = signal.SIGKILL) -> list[str]:
     """
     Return the command prefix that ties a program to its parent's life and to `user`.
 
@@ -164,7 +165,7 @@ def _confined(user: str | None) -> list[str]:
         if user is not None:
             raise ServerError(f"cannot run a server as {user!r}: util-linux' setpriv is missing")
         return []
-    prefix = [setpriv, "--pdeathsig", "KILL"]
+    prefix = [setpriv, "--pdeathsig", orphaned.name.removeprefix("SIG")]
     if user is not None:
         prefix += ["--reuid", user, "--regid", _group_of(user), "--init-groups"]
     return [*prefix, "--"]

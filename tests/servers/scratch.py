@@ -15,6 +15,7 @@ from pathlib import Path
 LONGEST_BASE = 48
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOWEST_PORT = 10_000
+MEMORY = Path("/dev/shm")
 
 
 def scratch_directory(prefix: str = "es-") -> Path:
@@ -26,6 +27,18 @@ def scratch_directory(prefix: str = "es-") -> Path:
     base = tempfile.gettempdir()
     directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base if len(base) < LONGEST_BASE else "/tmp"))
     directory.chmod(0o711)
+    atexit.register(_remove, directory, os.getpid())
+    return directory
+
+
+def memory_directory(prefix: str, *, free: int) -> Path | None:
+    """Make an empty directory in memory, or return None where `free` bytes are not to be had."""
+    try:
+        if shutil.disk_usage(MEMORY).free < free:
+            return None
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY))
+    except OSError:
+        return None
     atexit.register(_remove, directory, os.getpid())
     return directory
 
