@@ -52,12 +52,17 @@ def sqlite_settings(name: str, directory: Path = DIRECTORY) -> dict[str, Any]:
 
 
 def configured_databases() -> dict[str, dict[str, Any]]:
-    """Return `DATABASES`: SQLite, and each server's where the machine has its programs."""
+    """
+    Return `DATABASES`: SQLite, and each server's where the machine has its programs.
+
+    In a child process, what `child_environment` said.
+    """
+    if given := os.environ.get(DATABASES_VARIABLE):
+        return dict(json.loads(given))
     databases = {"default": sqlite_settings("default")}
     for alias, server in SERVERS.items():
         if parts.find(alias):
             databases[alias] = server.django_settings("eventstore")
-    databases.update(json.loads(os.environ.get(DATABASES_VARIABLE, "{}")))
     return databases
 
 
@@ -65,8 +70,8 @@ def child_environment(**databases: dict[str, Any]) -> dict[str, str]:
     """
     Return the variables by which `tests.settings` in a child process names this one's databases.
 
-    The test databases that this process is connected to, and any given by alias beside or instead
-    of them (`postgres=server.django_settings()`).
+    The test databases whose servers run, and any given by alias beside or instead of them
+    (`postgres=server.django_settings()`).
     """
     from django.db import connections
 
@@ -76,6 +81,7 @@ def child_environment(**databases: dict[str, Any]) -> dict[str, str]:
             for key in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")
         }
         for alias in connections
+        if alias not in SERVERS or SERVERS[alias].running
     }
     return {
         "DJANGO_SETTINGS_MODULE": "tests.settings",

@@ -69,6 +69,11 @@ class MariaDBServer:
             "OPTIONS": {"charset": "utf8mb4"},
         }
 
+    @property
+    def running(self) -> bool:
+        """Whether the program is there; a frozen one is."""
+        return self.process is not None and self.process.running
+
     def start(self) -> None:
         """Start the server (the first time on new data) and wait until it is ready."""
         if self._binary is None:

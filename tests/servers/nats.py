@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import socket
 import textwrap
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Self
@@ -73,6 +71,11 @@ class NatsServer:
             version for version, path in parts.nats_servers().items() if path == self.binary
         )
 
+    @property
+    def running(self) -> bool:
+        """Whether the program is there; a frozen one is."""
+        return self.process.running
+
     def start(self, *, wait: bool = True) -> None:
         """Start the server, on the same port and data as before; with `wait`, until it is ready."""
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -117,11 +120,12 @@ class NatsServer:
     def monitor(self, path: str) -> dict[str, Any]:
         """Return the monitoring document at `path` ("varz", "jsz?streams=1"); {} if unanswered."""
         address = f"http://127.0.0.1:{self.monitor_port}/{path}"
-        with contextlib.suppress(OSError, urllib.error.URLError, json.JSONDecodeError):
+        try:
             with urllib.request.urlopen(address, timeout=2) as response:
                 document: dict[str, Any] = json.load(response)
-                return document
-        return {}
+        except (OSError, json.JSONDecodeError):
+            return {}
+        return document
 
     def close(self) -> None:
         """Stop the server and remove its directory, if it made it."""

@@ -57,7 +57,7 @@ class NatsCluster:
     def start(self) -> None:
         """Start the servers that do not run, and wait until the cluster is ready."""
         for server in self.servers:
-            if not server.process.running:
+            if not server.running:
                 server.start(wait=False)
         for server in self.servers:
             server.wait_until_ready()
@@ -123,7 +123,7 @@ class NatsCluster:
         self.close()
 
     def _running(self) -> list[NatsServer]:
-        return [server for server in self.servers if server.process.running]
+        return [server for server in self.servers if server.running]
 
     def _agreed(self, leaders: list[str | None]) -> NatsServer | None:
         """Return the running server that all of `leaders` name, if they name one."""

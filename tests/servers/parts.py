@@ -93,7 +93,7 @@ def find_postgres_wheel() -> Path | None:
     if package is None or package.origin is None:
         return None
     installed = Path(package.origin).parent.glob("pginstall*/bin/initdb")
-    return max((initdb.parent for initdb in installed), key=lambda path: str(path), default=None)
+    return max((initdb.parent for initdb in installed), key=str, default=None)
 
 
 def find_mariadb() -> Path | None:

@@ -72,8 +72,13 @@ class PostgresServer:
             "PORT": str(self.port),
         }
 
+    @property
+    def running(self) -> bool:
+        """Whether the program is there; a frozen one is."""
+        return self.process is not None and self.process.running
+
     def start(self) -> None:
-        """Start the server (the first time on a new database cluster) and wait until it is ready."""
+        """Start the server (the first time on new data) and wait until it is ready."""
         account = _unprivileged_account()
         binaries = self._usable_binaries(account)
         data = self.directory / "data"
@@ -81,8 +86,10 @@ class PostgresServer:
             self._initialise(binaries, data, account)
         options = [f"-c{name}={value}" for name, value in self.settings.items()]
         self.process = ServerProcess(
-            [binaries / "postgres", "-D", data, "-k", self.directory, "-p", str(self.port)]
-            + options,
+            [
+                *(binaries / "postgres", "-D", data, "-k", self.directory),
+                *("-p", str(self.port), *options),
+            ],
             log=self.directory / "server.log",
             user=account,
             # Its immediate shutdown: killed outright, it leaves shared memory behind.

@@ -52,7 +52,7 @@ class ServerProcess:
 
     def __init__(
         self,
-        argv: Sequence[str | Path],
+        argv: Sequence[object],
         *,
         log: Path,
         user: str | None = None,
@@ -122,6 +122,8 @@ class ServerProcess:
     def pause(self) -> None:
         """Freeze the program (SIGSTOP): it holds its connections and answers nothing."""
         self.send(signal.SIGSTOP)
+        # The signal takes a moment to reach every thread.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused program go on (SIGCONT)."""
@@ -177,9 +179,7 @@ def _group_of(user: str) -> str:
     return str(pwd.getpwnam(user).pw_gid)
 
 
-def run_tool(
-    argv: Sequence[str | Path], *, user: str | None = None, cwd: Path | None = None
-) -> None:
+def run_tool(argv: Sequence[object], *, user: str | None = None, cwd: Path | None = None) -> None:
     """Run a server's set-up program as `user`; raise `ServerError` with its output if it fails."""
     command = [*_confined(user), *(str(argument) for argument in argv)]
     result = subprocess.run(

@@ -25,7 +25,9 @@ def scratch_directory(prefix: str = "es-") -> Path:
     Others may pass through it (mode 0711), as a server that runs as another user must.
     """
     base = tempfile.gettempdir()
-    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base if len(base) < LONGEST_BASE else "/tmp"))
+    directory = Path(
+        tempfile.mkdtemp(prefix=prefix, dir=base if len(base) < LONGEST_BASE else "/tmp")
+    )
     directory.chmod(0o711)
     atexit.register(_remove, directory, os.getpid())
     return directory
