@@ -183,13 +183,24 @@ class PostgresServer:
         if self._binaries is None:
             raise ServerError(f"no PostgreSQL here: {parts.PARTS['postgres'].hint}")
         try:
-            run_tool([self._binaries / "postgres", "--version"], user=account)
+            # Unlike the server itself, this one needs the libraries that a wheel puts elsewhere.
+            run_tool([self._binaries / "initdb", "--version"], user=account)
         except ServerError:
-            copy = self.directory / "programs"
-            if not copy.exists():
-                shutil.copytree(self._binaries.parent, copy, symlinks=True)
-            return copy / self._binaries.name
+            return _copy_of(self._binaries, self.directory / "programs")
         return self._binaries
+
+
+def _copy_of(binaries: Path, target: Path) -> Path:
+    """Copy a wheel's PostgreSQL with the libraries that lie beside its package."""
+    installed = binaries.parent
+    package = installed.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = target / package.name / installed.name
+    if not target.exists():
+        shutil.copytree(installed, copy, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, target / libraries.name)
+    return copy / binaries.name
 
 
 def _unprivileged_account() -> str | None:
