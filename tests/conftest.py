@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -13,10 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from tests.databases import SERVERS
 from tests.servers import MariaDBServer, NatsCluster, NatsServer, PostgresServer, parts
 
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, Page
+
 # Under this variable a missing part is an error, not a skip: nothing goes untested unnoticed.
 REQUIRE_ALL = os.environ.get("EVENTSTORE_REQUIRE_ALL") == "1"
 MISSING = "missing on this machine: "
-BROWSER_FIXTURES = {"page", "context", "browser", "new_context"}
+BROWSER_FIXTURES = {"browser"}
 CHROMIUM_FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -148,3 +151,24 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
         "chromium_sandbox": False,
         "args": CHROMIUM_FLAGS,
     }
+
+
+@pytest.fixture
+def complaints(page: Page) -> list[str]:
+    """What the page's console and scripts complain of, policy violations among it."""
+    told: list[str] = []
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            told.append(f"{message.type}: {message.text}")
+
+    page.on("console", console)
+    page.on("pageerror", lambda error: told.append(f"uncaught: {error}"))
+    return told
+
+
+@pytest.fixture
+def quiet_page(page: Page, complaints: list[str]) -> Iterator[Page]:
+    """A browser's page; the test fails if it complained of anything."""
+    yield page
+    assert complaints == []
