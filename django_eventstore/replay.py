@@ -21,12 +21,14 @@ class ReplayError:
         raw: what is stored, as bytes or text, untouched.
         error: why it cannot be read.
         actor_id: whose history it stands in, where that can be told.
+        skipped: why a person marked it as skipped (see ``skips.py``); None: it is not.
     """
 
     position: int | None
     raw: bytes | str
     error: Exception
     actor_id: str | None = None
+    skipped: str | None = None
 
     def __str__(self) -> str:
         whose = "" if self.actor_id is None else f" of actor {self.actor_id!r}"
@@ -55,6 +57,7 @@ class Replayed(Generic[State]):
         version: the version of the last event or snapshot that the state holds; 0 for none.
         events_applied: how many events were folded (int).
         errors: malformed events that were met, and are not in the state.
+        skipped: malformed events that somebody marked as skipped; not in the state either.
         snapshot_version: the version of the snapshot that the fold started at; 0 for none.
         skipped_snapshots: snapshots that could not be used: malformed, or of another
             ``schema_version``.
@@ -66,6 +69,7 @@ class Replayed(Generic[State]):
     errors: list[ReplayError] = field(default_factory=list)
     snapshot_version: int = 0
     skipped_snapshots: list[ReplayError] = field(default_factory=list)
+    skipped: list[ReplayError] = field(default_factory=list)
 
 
 def fold(
@@ -87,10 +91,11 @@ def fold(
     else:
         state, version, start = snapshot.state, snapshot.version, snapshot.version
     applied = 0
-    errors = []
+    errors: list[ReplayError] = []
+    skipped: list[ReplayError] = []
     for item in items:
         if isinstance(item, ReplayError):
-            errors.append(item)
+            (errors if item.skipped is None else skipped).append(item)
             continue
         try:
             state = apply(state, item)
@@ -103,4 +108,4 @@ def fold(
         assert item.version is not None
         version = max(version, item.version)
         applied += 1
-    return Replayed(state, version, applied, errors, start, list(skipped_snapshots))
+    return Replayed(state, version, applied, errors, start, list(skipped_snapshots), skipped)

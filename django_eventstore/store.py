@@ -39,6 +39,7 @@ from .backends.base import (
     NewEvent,
     Placed,
     Selection,
+    StoreStatistics,
 )
 from .events import Event, Snapshot, check_event, check_snapshot, same_event
 from .exceptions import (
@@ -52,6 +53,7 @@ from .metadata import acurrent_event_metadata, current_event_metadata
 from .namespaces import check_namespace
 from .replay import Replayed, ReplayError, ReplayResult, fold
 from .signals import event_saved, malformed_event_found
+from .skips import SkipReasons
 from .validation import check_integer, check_text, check_timestamp
 
 logger = logging.getLogger("django_eventstore")
@@ -294,7 +296,7 @@ class EventStore(Backend):
             return fold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
 
         replayed = load()
-        if not replayed.errors:
+        if not (replayed.errors or replayed.skipped):
             return replayed, replayed.version
         # The newest event may be malformed, and then the fold does not show the latest version.
         # Ask for that first and load again, so that nothing up to it is left out of the state.
@@ -320,7 +322,7 @@ class EventStore(Backend):
             return fold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
 
         replayed = await load()
-        if not replayed.errors:
+        if not (replayed.errors or replayed.skipped):
             return replayed, replayed.version
         latest = await self._alatest_version(self.namespace, actor_id)
         replayed = await load()
@@ -423,6 +425,32 @@ class EventStore(Backend):
         selected = _range(actor_id, from_version, to_version, limit, reverse)
         return _aevents_of(self._aitems(self.namespace, actor_id, selected))
 
+    def iter_events_with_errors(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Event | ReplayError]:
+        """Yield what iter_events() does, and a ReplayError in the place of each malformed event."""
+        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        return self._items(self.namespace, actor_id, selected)
+
+    def aiter_events_with_errors(
+        self,
+        actor_id: str,
+        from_version: int = 0,
+        *,
+        to_version: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> AsyncIterator[Event | ReplayError]:
+        """See iter_events_with_errors()."""
+        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        return self._aitems(self.namespace, actor_id, selected)
+
     def get_latest_version(self, actor_id: str) -> int:
         """Return the version of the actor's newest event, 0 for an unknown actor.
 
@@ -465,10 +493,9 @@ class EventStore(Backend):
         """Return the actor's newest readable snapshot, at or below ``max_version``, or None."""
         namespace = self.namespace
         _check_snapshot_query(actor_id, max_version)
-        for item in self._read_snapshots(namespace, actor_id, max_version):
+        for item in self._snapshots(namespace, actor_id, max_version):
             if isinstance(item, Snapshot):
                 return item
-            self._report(namespace, item)
         return None
 
     async def aget_latest_snapshot(
@@ -477,11 +504,36 @@ class EventStore(Backend):
         """See get_latest_snapshot()."""
         namespace = self.namespace
         _check_snapshot_query(actor_id, max_version)
-        async for item in self._aread_snapshots(namespace, actor_id, max_version):
+        async for item in self._asnapshots(namespace, actor_id, max_version):
             if isinstance(item, Snapshot):
                 return item
-            await sync_to_async(self._report)(namespace, item)
         return None
+
+    def iter_snapshots_with_errors(
+        self, actor_id: str, *, max_version: int | None = None
+    ) -> Iterator[Snapshot | ReplayError]:
+        """Yield the actor's snapshots, newest first, a ReplayError for each malformed one."""
+        namespace = self.namespace
+        _check_snapshot_query(actor_id, max_version)
+        return self._snapshots(namespace, actor_id, max_version)
+
+    def aiter_snapshots_with_errors(
+        self, actor_id: str, *, max_version: int | None = None
+    ) -> AsyncIterator[Snapshot | ReplayError]:
+        """See iter_snapshots_with_errors()."""
+        namespace = self.namespace
+        _check_snapshot_query(actor_id, max_version)
+        return self._asnapshots(namespace, actor_id, max_version)
+
+    def get_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
+        """Return the version of each actor's newest snapshot; actors without one are left out."""
+        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        return self._snapshot_versions(self.namespace, checked) if checked else {}
+
+    async def aget_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
+        """See get_snapshot_versions()."""
+        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        return await self._asnapshot_versions(self.namespace, checked) if checked else {}
 
     def replay(
         self,
@@ -686,20 +738,29 @@ class EventStore(Backend):
 
     def get_event(self, position: int) -> Event | None:
         """Return the event at ``position``; None if there is none, or a malformed one."""
-        namespace = self.namespace
-        item = self._event_at(namespace, check_integer("position", position, minimum=0))
-        if isinstance(item, ReplayError):
-            self._report(namespace, item)
-            return None
-        return item
+        item = self.get_event_with_errors(position)
+        return None if isinstance(item, ReplayError) else item
 
     async def aget_event(self, position: int) -> Event | None:
         """See get_event()."""
+        item = await self.aget_event_with_errors(position)
+        return None if isinstance(item, ReplayError) else item
+
+    def get_event_with_errors(self, position: int) -> Event | ReplayError | None:
+        """Return the event at ``position``, a ReplayError if it is malformed, None if none is."""
+        namespace = self.namespace
+        item = self._event_at(namespace, check_integer("position", position, minimum=0))
+        if isinstance(item, ReplayError):
+            return self._met(namespace, item, SkipReasons(self.alias, namespace))
+        return item
+
+    async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
+        """See get_event_with_errors()."""
         namespace = self.namespace
         item = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
         if isinstance(item, ReplayError):
-            await sync_to_async(self._report)(namespace, item)
-            return None
+            reasons = SkipReasons(self.alias, namespace)
+            return await sync_to_async(self._met)(namespace, item, reasons)
         return item
 
     def get_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
@@ -745,6 +806,14 @@ class EventStore(Backend):
             None, None, None, False, event_types, actor_id, correlation_id, since, until
         )
         return await self._acount_events(self.namespace, selected)
+
+    def get_statistics(self) -> StoreStatistics:
+        """Return how many events and actors the store holds; estimates where counting is slow."""
+        return self._statistics(self.namespace)
+
+    async def aget_statistics(self) -> StoreStatistics:
+        """See get_statistics()."""
+        return await self._astatistics(self.namespace)
 
     # -- inside
 
@@ -794,6 +863,17 @@ class EventStore(Backend):
         logger.warning("%s (store %r, namespace %r)", error, self.alias, namespace)
         self._send(malformed_event_found, namespace, error=error)
 
+    def _met(self, namespace: str, error: ReplayError, reasons: SkipReasons) -> ReplayError:
+        """Report a malformed event; return it with the reason, if somebody marked it as skipped."""
+        reason = reasons.get(error.position)
+        if reason is None:
+            self._report(namespace, error)
+            return error
+        logger.info(
+            "%s (store %r, namespace %r), skipped: %s", error, self.alias, namespace, reason
+        )
+        return replace(error, skipped=reason)
+
     def _send(self, signal: Signal, namespace: str, **values: Any) -> None:
         for receiver, response in signal.send_robust(
             type(self), store=self, namespace=namespace, **values
@@ -808,35 +888,53 @@ class EventStore(Backend):
     ) -> Iterator[Event | ReplayError]:
         if selected.limit == 0:
             return
+        reasons = SkipReasons(self.alias, namespace)
         for item in self._read_actor(namespace, actor_id, selected):
-            if isinstance(item, ReplayError):
-                self._report(namespace, item)
-            yield item
+            yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
 
     async def _aitems(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> AsyncIterator[Event | ReplayError]:
         if selected.limit == 0:
             return
+        reasons = SkipReasons(self.alias, namespace)
         async for item in self._aread_actor(namespace, actor_id, selected):
             if isinstance(item, ReplayError):
-                await sync_to_async(self._report)(namespace, item)
-            yield item
+                yield await sync_to_async(self._met)(namespace, item, reasons)
+            else:
+                yield item
 
     def _store_items(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         if selected.limit == 0 or selected.event_types == frozenset():
             return
+        reasons = SkipReasons(self.alias, namespace)
         for item in self._read_store(namespace, selected):
-            if isinstance(item, ReplayError):
-                self._report(namespace, item)
-            yield item
+            yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
 
     async def _astore_items(
         self, namespace: str, selected: Selection
     ) -> AsyncIterator[Event | ReplayError]:
         if selected.limit == 0 or selected.event_types == frozenset():
             return
+        reasons = SkipReasons(self.alias, namespace)
         async for item in self._aread_store(namespace, selected):
+            if isinstance(item, ReplayError):
+                yield await sync_to_async(self._met)(namespace, item, reasons)
+            else:
+                yield item
+
+    def _snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> Iterator[Snapshot | ReplayError]:
+        for item in self._read_snapshots(namespace, actor_id, max_version):
+            if isinstance(item, ReplayError):
+                self._report(namespace, item)
+            yield item
+
+    async def _asnapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> AsyncIterator[Snapshot | ReplayError]:
+        async for item in self._aread_snapshots(namespace, actor_id, max_version):
             if isinstance(item, ReplayError):
                 await sync_to_async(self._report)(namespace, item)
             yield item

@@ -171,6 +171,21 @@ class ActorPage:
         return self.actors[index]
 
 
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """How much a store holds, in one namespace.
+
+    Attributes:
+        event_count: how many events.
+        actor_count: how many actors; None where the store cannot tell cheaply.
+        estimated: whether the numbers are estimates, because counting would be slow.
+    """
+
+    event_count: int
+    actor_count: int | None = None
+    estimated: bool = False
+
+
 def assign_versions(
     events: Iterable[NewEvent], heads: Mapping[str, int], expected_version: int | None = None
 ) -> list[int]:
@@ -239,6 +254,8 @@ class Backend(ABC):
     supports_multi_actor_append: bool = True
     # Does an append join the caller's database transaction?
     supports_transactions: bool = False
+    # Can events be found by id, correlation, type and time without reading through the store?
+    supports_lookup: bool = True
     # Which of ACTOR_ORDERINGS can get_actors() sort by?
     actor_orderings: frozenset[str] = frozenset(ACTOR_ORDERINGS)
 
@@ -329,6 +346,20 @@ class Backend(ABC):
     ) -> Iterator[Snapshot | ReplayError]:
         """Yield the actor's snapshots at or below ``max_version``, newest version first."""
 
+    def _snapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
+        """Return the version of each actor's newest snapshot; actors without one are left out."""
+        versions = {}
+        for actor_id in actor_ids:
+            for item in self._read_snapshots(namespace, actor_id, None):
+                if isinstance(item, Snapshot):
+                    versions[actor_id] = item.version
+                    break
+        return versions
+
+    def _statistics(self, namespace: str) -> StoreStatistics:
+        """Return how much the namespace holds, in a time that does not grow with it."""
+        return StoreStatistics(self._count_events(namespace, Selection()))
+
     # -- life cycle
 
     def close(self) -> None:  # noqa: B027 - most backends have nothing to close
@@ -397,6 +428,14 @@ class Backend(ABC):
         return iterate_in_thread(
             lambda: self._read_snapshots(namespace, actor_id, max_version), size=1
         )
+
+    async def _asnapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
+        """See _snapshot_versions()."""
+        return await sync_to_async(self._snapshot_versions)(namespace, actor_ids)
+
+    async def _astatistics(self, namespace: str) -> StoreStatistics:
+        """See _statistics()."""
+        return await sync_to_async(self._statistics)(namespace)
 
     async def aclose(self) -> None:
         """See close()."""

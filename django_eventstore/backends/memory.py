@@ -24,6 +24,7 @@ from .base import (
     Placed,
     Selection,
     StoreOptions,
+    StoreStatistics,
     assign_versions,
     make_cursor,
     read_cursor,
@@ -253,6 +254,11 @@ class InMemoryEventStore(EventStore):
                     state=orjson.loads(state),
                     timestamp=snapshot.timestamp.astimezone(UTC),
                 )
+
+    def _statistics(self, namespace: str) -> StoreStatistics:
+        with self._memory.lock:
+            held = self._memory.namespace(namespace)
+            return StoreStatistics(len(held.rows), len(held.actors))
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "location": self.options.location or self.alias}

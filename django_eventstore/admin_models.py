@@ -1,0 +1,52 @@
+"""What the admin keeps in the database: permissions, and which malformed events are skipped."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class EventStore(models.Model):
+    """Has no table: holds the permissions for the admin's pages, which read the stores."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        permissions = (
+            ("view_payload", "Can view the data of events, states and raw content"),
+            ("view_redacted", "Can view redacted values (each view is logged)"),
+            ("skip_malformedevent", "Can mark malformed events as skipped"),
+        )
+        verbose_name = _("event store")
+        verbose_name_plural = _("event stores")
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)
+
+
+class SkippedEvent(models.Model):
+    """The record that somebody marked a malformed event as skipped. The event itself stays."""
+
+    store = models.CharField(_("store"), max_length=255)
+    namespace = models.CharField(_("namespace"), max_length=255, blank=True)
+    position = models.BigIntegerField(_("position"))
+    actor_id = models.CharField(_("actor"), max_length=255, blank=True)
+    problem = models.TextField(_("problem"))
+    reason = models.TextField(_("reason"))
+    # By name, not by key: the record outlives the user's account.
+    user = models.CharField(_("user"), max_length=255)
+    skipped_at = models.DateTimeField(_("skipped at"), auto_now_add=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("-skipped_at", "-id")
+        verbose_name = _("skipped event")
+        verbose_name_plural = _("skipped events")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("store", "namespace", "position"), name="eventstore_skipped_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.store} {self.position}"
