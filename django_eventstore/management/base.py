@@ -1,0 +1,162 @@
+"""The base of the commands: naming a store, and ending well."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+)
+from django.utils import timezone
+from django.utils.connection import ConnectionDoesNotExist
+from django.utils.module_loading import import_string
+
+from ..conf import event_stores
+from ..exceptions import EventStoreError
+from ..store import EventStore
+from ..validation import check_integer
+from .interrupts import Interrupt
+from .terminal import printable, to_json
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+_BROKEN_PIPE: Final = 141
+
+
+class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of descriptions and examples."""
+
+
+class EventStoreCommand(BaseCommand):
+    """A command on one store: fill in ``run()``.
+
+    Exit status: 0 when all is well, 1 when something was found or refused, 2 for wrong arguments,
+    130 after Ctrl-C.
+    """
+
+    requires_system_checks: Any = ("event_stores",)
+    examples: ClassVar[str] = ""
+    """Lines for the end of ``--help``."""
+    formats: ClassVar[tuple[str, ...]] = ("text", "json")
+    """What ``--format`` offers; the first is the default."""
+    names_store: ClassVar[bool] = True
+    """Does ``--store`` name the one store that the command works on?"""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        kwargs.setdefault("formatter_class", _HelpFormatter)
+        if self.examples:
+            kwargs.setdefault("epilog", f"examples:\n{self.examples}")
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        if self.names_store:
+            parser.add_argument(
+                "--store",
+                default="default",
+                metavar="ALIAS",
+                help='the store, as EVENT_STORES names it (default: "default")',
+            )
+        parser.add_argument(
+            "--namespace",
+            metavar="NAME",
+            help="the namespace (default: the store's own NAMESPACE)",
+        )
+        parser.add_argument(
+            "--format",
+            choices=self.formats,
+            default=self.formats[0],
+            help=f"what to print (default: {self.formats[0]})",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with Interrupt() as self.interrupt:
+                self.run(options)
+            self.stdout.flush()
+        except KeyboardInterrupt:
+            raise CommandError("Stopped.", returncode=INTERRUPTED) from None
+        except (EventStoreError, ImproperlyConfigured) as error:
+            raise CommandError(printable(str(error))) from error
+        except BrokenPipeError:
+            # Whoever read our output has had enough; nothing more can be said to it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(_BROKEN_PIPE) from None
+
+    def run(self, options: dict[str, Any]) -> None:
+        """Do the work; what an argument is called, ``options`` has under that name."""
+        raise NotImplementedError
+
+    def store(self, options: dict[str, Any], name: str = "store") -> EventStore:
+        """Return the store that the argument ``name`` names, in the namespace asked for."""
+        alias = options[name]
+        try:
+            store: EventStore = event_stores[alias]
+        except ConnectionDoesNotExist as error:
+            known = ", ".join(sorted(event_stores))
+            raise CommandError(
+                f"There is no store {printable(repr(alias))} in EVENT_STORES; there are: {known}."
+            ) from error
+        if options["namespace"] is None:
+            return store
+        return store.with_namespace(options["namespace"])
+
+    def print_json(self, value: Any) -> None:
+        """Print ``value`` as one line of JSON."""
+        self.stdout.write(to_json(value))
+
+    def warn(self, text: str) -> None:
+        """Print a line for people to standard error."""
+        self.stderr.write(printable(text), style_func=self.style.WARNING)
+
+
+def positive(text: str) -> int:
+    """Return the whole number from 1; for ``type=`` of an argument."""
+    return _integer(text, 1)
+
+
+def not_negative(text: str) -> int:
+    """Return the whole number from 0; for ``type=`` of an argument."""
+    return _integer(text, 0)
+
+
+def _integer(text: str, minimum: int) -> int:
+    try:
+        return check_integer("it", int(text), minimum=minimum)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no whole number from {minimum} up"
+        ) from error
+
+
+def moment(text: str) -> datetime:
+    """Return the aware datetime of ISO 8601 text; for ``type=`` of an argument.
+
+    Without an offset it is in the project's time zone; a date is its first moment.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T12:00:00Z"
+        ) from error
+    return parsed if parsed.tzinfo else timezone.make_aware(parsed)
+
+
+def dotted_path(text: str) -> Any:
+    """Return what the dotted path names, a callable; for ``type=`` of an argument."""
+    try:
+        found = import_string(text)
+    except ImportError as error:
+        raise argparse.ArgumentTypeError(f"cannot import {text!r}: {error}") from error
+    if not callable(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not callable")
+    return found

@@ -1,0 +1,204 @@
+"""Show an actor's events, or the state that they make."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.events import Event, format_timestamp
+from django_eventstore.folds import Fold, fold_for
+from django_eventstore.management.base import EventStoreCommand, dotted_path, not_negative
+from django_eventstore.management.terminal import (
+    error_to_dict,
+    printable,
+    table,
+    terminal_width,
+    to_json,
+)
+from django_eventstore.replay import ReplayError
+from django_eventstore.store import EventStore
+
+
+class Command(EventStoreCommand):
+    help = """\
+Show the events of an actor in version order; or, with --state or --apply, the
+state that they make. Every malformed event is shown, with its position, the
+reason and what is stored."""
+    examples = """\
+  manage.py replay_events permit-2024-0001
+  manage.py replay_events permit-2024-0001 --to-version 5 --state
+  manage.py replay_events order-7 --apply shop.orders.apply --initial '{"lines": []}'
+  manage.py replay_events order-7 --format json
+
+exit status: 0 all events could be read; 1 some are malformed, there are none,
+or the fold failed; 2 wrong arguments"""
+    formats = ("table", "json")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("actor_id", metavar="ACTOR_ID", help="the actor")
+        parser.add_argument(
+            "--from-version",
+            type=not_negative,
+            default=0,
+            metavar="N",
+            help="show events from this version on (a state is always made from the first)",
+        )
+        parser.add_argument(
+            "--to-version", type=not_negative, metavar="N", help="the last version, inclusive"
+        )
+        parser.add_argument(
+            "--state",
+            action="store_true",
+            help="show the state, made by the fold that the project registered for the actor "
+            "(django_eventstore.folds.register_fold)",
+        )
+        parser.add_argument(
+            "--apply",
+            type=dotted_path,
+            metavar="PATH",
+            help="show the state, made by this function: apply(state, event) -> state",
+        )
+        parser.add_argument(
+            "--initial",
+            type=json.loads,
+            metavar="JSON",
+            help="with --apply, the state before the first event (default: {})",
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        store = self.store(options)
+        if options["apply"] or options["state"]:
+            errors = self._show_state(store, options)
+        else:
+            errors = self._show_events(store, options)
+        if errors:
+            count = f"{len(errors)} malformed {'event' if len(errors) == 1 else 'events'}"
+            raise CommandError(f"{count}: see above.")
+
+    def _show_events(self, store: EventStore, options: dict[str, Any]) -> list[ReplayError]:
+        actor_id = options["actor_id"]
+        result = store.get_events_with_errors(
+            actor_id, options["from_version"], to_version=options["to_version"]
+        )
+        if not (result.events or result.errors):
+            raise CommandError(self._nothing(store, actor_id))
+        if options["format"] == "json":
+            self.print_json(
+                {
+                    "actor_id": actor_id,
+                    "events": [event.to_dict() for event in result.events],
+                    "errors": [error_to_dict(error) for error in result.errors],
+                }
+            )
+            return result.errors
+        lines = table(
+            ("version", "time", "event", "by", "data"),
+            (_row(event) for event in result.events),
+            width=terminal_width(self.stdout),
+        )
+        self.stdout.write(self.style.MIGRATE_HEADING(next(lines)))
+        for line in lines:
+            self.stdout.write(line)
+        self._show_errors(result.errors)
+        return result.errors
+
+    def _show_state(self, store: EventStore, options: dict[str, Any]) -> list[ReplayError]:
+        actor_id = options["actor_id"]
+        fold = self._fold(options)
+        try:
+            replayed = store.replay(
+                actor_id,
+                fold.apply,
+                fold.initial,
+                to_version=options["to_version"],
+                # A snapshot was made by the registered fold, which this one need not be.
+                use_snapshot=not options["apply"],
+                schema_version=fold.schema_version,
+            )
+        except Exception as error:  # whatever the project's function raises
+            notes = "; ".join(getattr(error, "__notes__", ()))
+            raise CommandError(
+                printable(f"The fold raised {type(error).__name__}: {error} ({notes})")
+            ) from error
+        if not (replayed.version or replayed.errors):
+            raise CommandError(self._nothing(store, actor_id))
+        if options["format"] == "json":
+            self.print_json(
+                {
+                    "actor_id": actor_id,
+                    "version": replayed.version,
+                    "events_applied": replayed.events_applied,
+                    "snapshot_version": replayed.snapshot_version,
+                    "state": replayed.state,
+                    "errors": [error_to_dict(error) for error in replayed.errors],
+                }
+            )
+            return replayed.errors
+        since = (
+            f" on the snapshot at version {replayed.snapshot_version}"
+            if replayed.snapshot_version
+            else ""
+        )
+        self.stdout.write(
+            self.style.MIGRATE_HEADING(
+                printable(
+                    f"{actor_id} at version {replayed.version} "
+                    f"({replayed.events_applied} events applied{since})"
+                )
+            )
+        )
+        self._show_value(replayed.state)
+        self._show_errors(replayed.errors)
+        return replayed.errors
+
+    def _fold(self, options: dict[str, Any]) -> Fold:
+        if options["apply"]:
+            initial = options["initial"]
+            return Fold(options["apply"], {} if initial is None else initial)
+        fold = fold_for(options["actor_id"])
+        if fold is None:
+            raise CommandError(
+                printable(
+                    f"No fold is registered for {options['actor_id']!r}: name a function with "
+                    f"--apply, or register one (django_eventstore.folds.register_fold)."
+                )
+            )
+        return fold
+
+    def _show_value(self, state: Any) -> None:
+        if isinstance(state, dict) and state:
+            size = max(len(printable(str(key))) for key in state)
+            for key, value in state.items():
+                self.stdout.write(f"  {printable(str(key)):<{size}}  {_text(value)}")
+        else:
+            self.stdout.write(f"  {_text(state)}")
+
+    def _show_errors(self, errors: list[ReplayError]) -> None:
+        for error in errors:
+            self.stdout.write(self.style.ERROR(printable(str(error))))
+            raw = error.raw if isinstance(error.raw, str) else error.raw.decode(errors="replace")
+            self.stdout.write(f"  stored: {printable(raw)}")
+
+    def _nothing(self, store: EventStore, actor_id: str) -> str:
+        latest = store.get_latest_version(actor_id)
+        if latest:
+            return f"{printable(actor_id)} has no events there: it is at version {latest}."
+        return f"There are no events of {printable(repr(actor_id))} in this store and namespace."
+
+
+def _row(event: Event) -> tuple[object, ...]:
+    return (
+        event.version,
+        format_timestamp(event.timestamp)[:-8].replace("T", " "),
+        event.event_type,
+        event.user_id or "",
+        orjson.dumps(event.data).decode() if event.data else "",
+    )
+
+
+def _text(value: Any) -> str:
+    return printable(value) if isinstance(value, str) else to_json(value)
