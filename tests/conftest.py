@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from tests.databases import SERVERS
+from tests.databases import SERVERS, make_run_directory
 from tests.servers import MariaDBServer, NatsCluster, NatsServer, PostgresServer, parts
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ CHROMIUM_FLAGS = [
 # Servers answer when they answer: a slow example is no failure.
 hypothesis_settings.register_profile("servers", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("servers")
+
+
+def pytest_configure() -> None:
+    make_run_directory()
 
 
 def require(name: str) -> Path:

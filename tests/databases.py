@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 from tests.servers import MariaDBServer, PostgresServer, parts
-from tests.servers.scratch import scratch_directory
+from tests.servers.scratch import remove_at_exit, short_base
 
 DIRECTORY_VARIABLE = "EVENTSTORE_TEST_DIR"
 DATABASES_VARIABLE = "EVENTSTORE_TEST_DATABASES"
@@ -16,16 +17,22 @@ DATABASES_VARIABLE = "EVENTSTORE_TEST_DATABASES"
 
 def _run_directory() -> Path:
     """
-    Return this run's directory, made by the first process that asks.
+    Return the path of this run's directory, the same in its child processes.
 
     The servers' sockets lie in it, so settings can name a server before it is started. Each
     pytest-xdist worker has a directory, and so servers, of its own.
     """
-    if DIRECTORY_VARIABLE not in os.environ:
-        os.environ[DIRECTORY_VARIABLE] = str(scratch_directory("es-run-"))
-    directory = Path(os.environ[DIRECTORY_VARIABLE]) / os.environ.get("PYTEST_XDIST_WORKER", "")
-    directory.mkdir(exist_ok=True)
-    return directory
+    chosen = os.environ.setdefault(
+        DIRECTORY_VARIABLE, str(short_base() / f"es-run-{secrets.token_hex(4)}")
+    )
+    return Path(chosen) / os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
+def make_run_directory() -> None:
+    """Make this run's directory, for as long as this process lasts (reading settings does not)."""
+    if not DIRECTORY.exists():
+        DIRECTORY.mkdir(mode=0o711, parents=True)
+        remove_at_exit(DIRECTORY)
 
 
 DIRECTORY = _run_directory()

@@ -167,12 +167,15 @@ def test_mariadb_keeps_its_data_through_stop_and_kill():
 
 @pytest.mark.needs("nats-server")
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
-def test_a_server_dies_with_its_killed_owner():
+def test_a_server_dies_with_its_killed_owner(tmp_path):
     source = (
-        "import sys, time; from tests.servers import NatsServer; s = NatsServer(); s.start();"
+        "import pathlib, sys, time; from tests.servers import NatsServer;"
+        "s = NatsServer(directory=pathlib.Path(sys.argv[1])); s.start();"
         "print(s.process.pid, flush=True); time.sleep(60)"
     )
-    owner = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", source, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     with owner:
         pid = int(owner.stdout.readline())
         assert _exists(pid)

@@ -24,13 +24,21 @@ def scratch_directory(prefix: str = "es-") -> Path:
 
     Others may pass through it (mode 0711), as a server that runs as another user must.
     """
-    base = tempfile.gettempdir()
-    directory = Path(
-        tempfile.mkdtemp(prefix=prefix, dir=base if len(base) < LONGEST_BASE else "/tmp")
-    )
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=short_base()))
     directory.chmod(0o711)
-    atexit.register(_remove, directory, os.getpid())
+    remove_at_exit(directory)
     return directory
+
+
+def short_base() -> Path:
+    """Return the machine's temporary directory, or /tmp where its path is too long for sockets."""
+    base = tempfile.gettempdir()
+    return Path(base if len(base) < LONGEST_BASE else "/tmp")
+
+
+def remove_at_exit(directory: Path) -> None:
+    """Have `directory` removed when this process ends."""
+    atexit.register(_remove, directory, os.getpid())
 
 
 def memory_directory(prefix: str, *, free: int) -> Path | None:
@@ -41,7 +49,7 @@ def memory_directory(prefix: str, *, free: int) -> Path | None:
         directory = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY))
     except OSError:
         return None
-    atexit.register(_remove, directory, os.getpid())
+    remove_at_exit(directory)
     return directory
 
 
