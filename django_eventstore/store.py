@@ -31,6 +31,7 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.dispatch import Signal
 
+from . import subscriptions
 from .backends.base import (
     ACTOR_ORDERINGS,
     ActorPage,
@@ -54,6 +55,7 @@ from .namespaces import check_namespace
 from .replay import Replayed, ReplayError, ReplayResult, fold
 from .signals import event_saved, malformed_event_found
 from .skips import SkipReasons
+from .subscriptions import Stop
 from .validation import check_integer, check_text, check_timestamp
 
 logger = logging.getLogger("django_eventstore")
@@ -699,6 +701,42 @@ class EventStore(Backend):
             after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
         )
         return self._astore_items(self.namespace, selected)
+
+    def subscribe(
+        self,
+        after: int | None = None,
+        *,
+        event_types: Collection[str] | None = None,
+        stop: Stop | None = None,
+    ) -> Iterator[Event]:
+        """Yield the events of the whole store in position order, and wait for new ones for ever.
+
+        Each position once, none skipped: to go on later, give the position of the last event
+        that you have dealt with as ``after``. While nothing is saved it waits, without load.
+        When the store cannot be reached it logs that, and goes on once it can be again.
+
+        Args:
+            after: a position; only events behind it. None: from the first one.
+            event_types: only events of one of these types.
+            stop: set it (from another thread, or a signal handler), and the iterator ends
+                within about 0.1 seconds, or after the event that it is at.
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+        """
+        selected = _selection(after, None, None, False, event_types, None, None, None, None)
+        return subscriptions.subscribe(self, self.namespace, selected, stop)
+
+    def asubscribe(
+        self,
+        after: int | None = None,
+        *,
+        event_types: Collection[str] | None = None,
+        stop: Stop | None = None,
+    ) -> AsyncIterator[Event]:
+        """See subscribe(); ``stop`` may be an ``asyncio.Event``."""
+        selected = _selection(after, None, None, False, event_types, None, None, None, None)
+        return subscriptions.asubscribe(self, self.namespace, selected, stop)
 
     def get_actors(
         self,

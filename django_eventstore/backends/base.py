@@ -28,6 +28,7 @@ from ..events import Event, Snapshot
 from ..exceptions import InvalidEventError, VersionConflictError
 from ..options import Options
 from ..replay import ReplayError
+from ..subscriptions import Watch
 from ..validation import MAX_VERSION
 
 Item = TypeVar("Item")
@@ -359,6 +360,13 @@ class Backend(ABC):
     def _statistics(self, namespace: str) -> StoreStatistics:
         """Return how much the namespace holds, in a time that does not grow with it."""
         return StoreStatistics(self._count_events(namespace, Selection()))
+
+    def _watch(self, namespace: str) -> Watch:
+        """Return what tells a subscription that reading the namespace again is worth while.
+
+        Short polling unless overridden; see ``Watch``.
+        """
+        return Watch()
 
     # -- life cycle
 

@@ -1,0 +1,205 @@
+"""Subscriptions: everything once, in order, then what comes next, on every store."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from itertools import islice
+
+import pytest
+
+from django_eventstore import Event, StoreUnavailableError
+from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.subscriptions import PAGE_SIZE
+
+
+def make_events(count, actor="a", kind="Happened", start=1):
+    return [Event(actor, kind, {"n": n}) for n in range(start, start + count)]
+
+
+def take(subscription, count):
+    return list(islice(subscription, count))
+
+
+class Listener(threading.Thread):
+    """Subscribes in a thread of its own and collects what comes, until ``stop``."""
+
+    def __init__(self, store, **options):
+        super().__init__(daemon=True)
+        self.store = store
+        self.options = options
+        self.stop = threading.Event()
+        self.heard = []
+        self.changed = threading.Condition()
+
+    def run(self):
+        for event in self.store.subscribe(stop=self.stop, **self.options):
+            with self.changed:
+                self.heard.append(event)
+                self.changed.notify_all()
+
+    def wait_for(self, count, timeout=20):
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.heard) >= count, timeout), (
+                f"heard {len(self.heard)} of {count}"
+            )
+            return list(self.heard)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stop.set()
+        self.join(10)
+        assert not self.is_alive(), "the subscription did not end"
+
+
+@pytest.fixture
+def store():
+    return InMemoryEventStore()
+
+
+def test_it_catches_up_and_then_delivers_what_is_saved(store):
+    saved = store.save_events(make_events(PAGE_SIZE * 2 + 3))
+    with Listener(store) as listener:
+        assert listener.wait_for(len(saved)) == saved
+        saved += store.save_events(make_events(5, "b"))
+        assert listener.wait_for(len(saved)) == saved
+
+
+def test_it_goes_on_behind_a_position(store):
+    saved = store.save_events(make_events(5))
+    with Listener(store, after=saved[2].position) as listener:
+        assert listener.wait_for(2) == saved[3:]
+
+
+def test_it_filters_by_type_while_catching_up_and_after(store):
+    kinds = {"even": [], "odd": []}
+
+    def save(count):
+        for n in range(count):
+            kind = "odd" if n % 2 else "even"
+            kinds[kind].append(store.save_event(Event("a", kind)))
+
+    save(50)
+    with Listener(store, event_types=["odd"]) as listener:
+        assert listener.wait_for(25) == kinds["odd"]
+        save(PAGE_SIZE * 2 + 50)
+        assert listener.wait_for(len(kinds["odd"])) == kinds["odd"]
+
+
+def test_events_of_other_types_are_not_read_again_and_again(store, monkeypatch):
+    """Idle, a subscription reads only what is new: not all that its filter left out."""
+    store.save_events(make_events(50))
+    reads = []
+    read_store = InMemoryEventStore._read_store
+
+    def count(self, namespace, selected):
+        items = list(read_store(self, namespace, selected))
+        reads.append(len(items))
+        return iter(items)
+
+    monkeypatch.setattr(InMemoryEventStore, "_read_store", count)
+    idle = threading.Event()
+    with Listener(store, event_types=["Other"]) as listener:
+        while len(reads) < 6:
+            idle.wait(0.01)
+        wanted = store.save_event(Event("b", "Other"))
+        assert listener.wait_for(1) == [wanted]
+    assert sum(reads) <= 50 + 1
+
+
+def test_it_ends_when_told_to_even_in_the_middle_of_a_page(store):
+    store.save_events(make_events(10))
+    stop = threading.Event()
+    heard = []
+    for event in store.subscribe(stop=stop):
+        heard.append(event.data["n"])
+        if len(heard) == 3:
+            stop.set()
+    assert heard == [1, 2, 3]
+    assert list(store.subscribe(stop=stop)) == []
+
+
+def test_leaving_the_loop_releases_what_the_subscription_holds(store, monkeypatch):
+    from django_eventstore.subscriptions import Watch
+
+    closed = []
+    monkeypatch.setattr(Watch, "close", closed.append)
+    store.save_events(make_events(2))
+    subscription = store.subscribe()
+    next(subscription)
+    subscription.close()
+    assert len(closed) == 1
+
+
+def test_it_survives_a_store_that_cannot_be_reached_for_a_time(store, monkeypatch, caplog):
+    saved = store.save_events(make_events(3))
+    read_store = InMemoryEventStore._read_store
+    failures = iter(range(3))
+
+    def fail_after_the_first_event(self, namespace, selected):
+        items = read_store(self, namespace, selected)
+        if next(failures, None) is None:
+            yield from items
+        else:
+            yield next(items)
+            raise StoreUnavailableError("gone")
+
+    monkeypatch.setattr(InMemoryEventStore, "_read_store", fail_after_the_first_event)
+    with Listener(store) as listener:
+        assert listener.wait_for(3) == saved
+    assert "lost its store" in caplog.text
+
+
+def test_arguments_are_checked_at_once(store):
+    with pytest.raises(ValueError, match="after"):
+        store.subscribe(after="1")
+    with pytest.raises(ValueError, match="event_types"):
+        store.asubscribe(event_types="Happened")
+
+
+def test_namespaces_are_apart(store):
+    other = store.with_namespace("other")
+    other.save_event(Event("a", "Elsewhere"))
+    mine = store.save_event(Event("a", "Here"))
+    assert take(store.subscribe(), 1) == [mine]
+
+
+def test_the_asynchronous_twin(store):
+    async def run():
+        stop = asyncio.Event()
+        saved = await store.asave_events(make_events(PAGE_SIZE + 1))
+        heard = []
+        async for event in store.asubscribe(stop=stop):
+            heard.append(event)
+            if len(heard) == len(saved) == PAGE_SIZE + 1:
+                saved += await store.asave_events(make_events(2, "b"))
+            if len(heard) == PAGE_SIZE + 3:
+                stop.set()
+        return saved, heard
+
+    saved, heard = asyncio.run(run())
+    assert heard == saved
+
+
+def test_malformed_events_are_passed(store, monkeypatch):
+    """They are logged and sent as a signal, as by every read; the subscription goes on."""
+    from django_eventstore.replay import ReplayError
+
+    saved = store.save_events(make_events(3))
+    read_store = InMemoryEventStore._read_store
+
+    def break_the_last(self, namespace, selected):
+        for event in read_store(self, namespace, selected):
+            if event.position == saved[2].position:
+                yield ReplayError(event.position, b"?", ValueError("broken"), "a")
+            else:
+                yield event
+
+    monkeypatch.setattr(InMemoryEventStore, "_read_store", break_the_last)
+    with Listener(store) as listener:
+        listener.wait_for(2)
+        last = store.save_event(Event("b", "Happened"))
+        assert listener.wait_for(3) == [*saved[:2], last]
