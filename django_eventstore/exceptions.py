@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 class EventStoreError(Exception):
     """The base of every error raised by an event store."""
@@ -124,3 +126,7 @@ class StoreUnavailableError(EventStoreError):
 
 class UnsupportedOperation(EventStoreError):
     """The store or its server cannot do this; the message says what it lacks."""
+
+
+class NamespaceCollisionError(EventStoreError, ImproperlyConfigured):
+    """Two namespaces come to one name on the server, or a stream belongs to something else."""

@@ -42,3 +42,11 @@ def check_namespace(namespace: object) -> str:
             f"separators and wildcards.",
         )
     return text
+
+
+def sanitise_namespace(namespace: str) -> str:
+    """Return ``namespace`` as a server can hold it: letters, digits, ``_`` and ``-`` of ASCII.
+
+    Two namespaces may give one name; whoever uses it must keep them apart.
+    """
+    return _UNSAFE.sub("_", namespace)
