@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import base64
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -25,11 +25,11 @@ from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
 from ..events import Event, Snapshot
-from ..exceptions import InvalidEventError, VersionConflictError
+from ..exceptions import InvalidEventError, UnsupportedOperation, VersionConflictError
 from ..options import Options
 from ..replay import ReplayError
 from ..subscriptions import Watch
-from ..validation import MAX_VERSION
+from ..validation import MAX_VERSION, check_integer, check_text
 
 Item = TypeVar("Item")
 
@@ -48,9 +48,9 @@ class StoreOptions(Options):
     """The options that every store has.
 
     Attributes:
-        max_event_size: the most that one event's data and metadata may take, in bytes as JSON. The default
-            is what a NATS server with default settings can hold, so that every store takes and
-            refuses the same events.
+        max_event_size: the most that one event's data and metadata, or a snapshot's state, may
+            take, in bytes as JSON. The default is what a NATS server with default settings can
+            hold, so that every store takes and refuses the same events.
         snapshots_kept: how many snapshots are kept of each actor, the newest.
     """
 
@@ -235,10 +235,15 @@ def read_cursor(cursor: str, order_by: str) -> tuple[Any, str]:
     """
     try:
         made_for, value, actor_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if made_for != order_by or not isinstance(actor_id, str):
+        if made_for != order_by:
             raise ValueError(f"made for the order {made_for!r}")
+        check_text("actor_id", actor_id)
         if order_by.endswith("_timestamp"):
             value = datetime.fromisoformat(value)
+        elif order_by.endswith("actor_id"):
+            check_text("actor_id", value)
+        else:
+            check_integer("value", value, minimum=0)
     except (ValueError, TypeError) as error:
         raise InvalidEventError(
             "cursor", f"{cursor[:60]!r} is not the next_cursor of a page in the order {order_by!r}."
@@ -253,10 +258,14 @@ class Backend(ABC):
 
     # Can one append hold events of several actors, all or none?
     supports_multi_actor_append: bool = True
+    # Is the id of an event unique in its namespace, or (False) only in its actor's history?
+    supports_unique_ids: bool = True
     # Does an append join the caller's database transaction?
     supports_transactions: bool = False
     # Can events be found by id, correlation, type and time without reading through the store?
     supports_lookup: bool = True
+    # Can old events be removed (retention)?
+    supports_pruning: bool = False
     # Which of ACTOR_ORDERINGS can get_actors() sort by?
     actor_orderings: frozenset[str] = frozenset(ACTOR_ORDERINGS)
 
@@ -289,6 +298,16 @@ class Backend(ABC):
     def _on_commit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once what was just appended is durable."""
         callback()
+
+    def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+        """Remove the actor's events up to ``to_version``, inclusive; return how many went.
+
+        Always leaves the newest event, so that the latest version stays what it is, and may
+        leave more that it cannot remove safely. Snapshots stay. Only ``retention.py`` calls it.
+        """
+        raise UnsupportedOperation(
+            f"{type(self).__name__} cannot remove events; see its documentation for retention."
+        )
 
     # -- reading
 
@@ -399,13 +418,13 @@ class Backend(ABC):
 
     def _aread_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
-    ) -> AsyncIterator[Event | ReplayError]:
+    ) -> AsyncGenerator[Event | ReplayError, None]:
         """See _read_actor()."""
         return iterate_in_thread(lambda: self._read_actor(namespace, actor_id, selected))
 
     def _aread_store(
         self, namespace: str, selected: Selection
-    ) -> AsyncIterator[Event | ReplayError]:
+    ) -> AsyncGenerator[Event | ReplayError, None]:
         """See _read_store()."""
         return iterate_in_thread(lambda: self._read_store(namespace, selected))
 
@@ -431,7 +450,7 @@ class Backend(ABC):
 
     def _aread_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
-    ) -> AsyncIterator[Snapshot | ReplayError]:
+    ) -> AsyncGenerator[Snapshot | ReplayError, None]:
         """See _read_snapshots()."""
         return iterate_in_thread(
             lambda: self._read_snapshots(namespace, actor_id, max_version), size=1
@@ -452,7 +471,7 @@ class Backend(ABC):
 
 async def iterate_in_thread(
     start: Callable[[], Iterator[Item]], *, size: int = 500
-) -> AsyncIterator[Item]:
+) -> AsyncGenerator[Item, None]:
     """Yield from a synchronous iterator, advanced ``size`` items at a time in a thread."""
     iterator = await sync_to_async(start)()
     try:

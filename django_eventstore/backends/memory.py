@@ -104,6 +104,7 @@ class InMemoryEventStore(EventStore):
     """
 
     options_class: ClassVar[type[StoreOptions]] = MemoryOptions
+    supports_pruning = True
     options: MemoryOptions
 
     def __init__(self, alias: str | None = None, **options: Any) -> None:
@@ -152,6 +153,20 @@ class InMemoryEventStore(EventStore):
             for version in sorted(kept)[: -self.options.snapshots_kept]:
                 del kept[version]
         return None
+
+    def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+        with self._memory.lock:
+            held = self._memory.namespace(namespace)
+            rows = held.actors.get(actor_id)
+            if rows is None:
+                return 0
+            gone = rows[: min(bisect_right(rows, to_version, key=_version), len(rows) - 1)]
+            positions = {row.position for row in gone}
+            for row in gone:
+                del held.ids[row.event.id]
+            held.rows = [row for row in held.rows if row.position not in positions]
+            held.actors[actor_id] = rows[len(gone) :]
+            return len(gone)
 
     def _latest_version(self, namespace: str, actor_id: str) -> int:
         with self._memory.lock:

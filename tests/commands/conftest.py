@@ -1,0 +1,107 @@
+"""Running commands: in this process, and as real processes of the sample project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from django_eventstore.ndjson import to_line
+
+ROOT = Path(__file__).parent.parent.parent
+MANAGE = [sys.executable, str(ROOT / "sample_project" / "manage.py")]
+
+
+def wait_until(condition, seconds: float = 60.0):
+    """Return the condition's first true value; fails after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+class Project:
+    """The sample project on a database file of its own, run as a user runs it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.database = directory / "db.sqlite3"
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "EVENT_STORE_URL": "db://default",
+            "DJANGO_SETTINGS_MODULE": "sample.settings",
+            "PYTHONIOENCODING": "utf-8",
+        }
+        self.started: list[subprocess.Popen] = []
+
+    def run(self, *arguments: str, stdin: bytes = b"", **environment: str):
+        """Run ``manage.py *arguments`` to its end."""
+        return subprocess.run(
+            [*MANAGE, *arguments],
+            input=stdin,
+            env={**self.environment, **environment},
+            capture_output=True,
+            timeout=100,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start ``manage.py *arguments``, to be signalled."""
+        process = subprocess.Popen(
+            [*MANAGE, *arguments],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.started.append(process)
+        return process
+
+    def count(self) -> int:
+        """Return how many events are committed, as another process sees it."""
+        import sqlite3
+
+        with sqlite3.connect(self.database, timeout=20) as connection:
+            return connection.execute("SELECT count(*) FROM django_eventstore_event").fetchone()[0]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A migrated database file of the sample project."""
+    project = Project(tmp_path_factory.mktemp("migrated"))
+    done = project.run("migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr.decode()
+    return project.database
+
+
+@pytest.fixture
+def project(migrated, tmp_path):
+    """The sample project on an empty, migrated database."""
+    project = Project(tmp_path)
+    shutil.copy(migrated, project.database)
+    yield project
+    for process in project.started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def ndjson(tmp_path):
+    """Write events, or lines as bytes, to a file; return its path."""
+
+    def write(*lines, name: str = "events.ndjson") -> Path:
+        path = tmp_path / name
+        path.write_bytes(
+            b"".join(line if isinstance(line, bytes) else to_line(line) for line in lines)
+        )
+        return path
+
+    return write
