@@ -53,8 +53,8 @@ class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
             raise ImproperlyConfigured(f"{where} must be a dict, got {configured!r}.")
         if unknown := configured.keys() - _SETTINGS_KEYS:
             raise ImproperlyConfigured(
-                f"{where}: unknown key {sorted(unknown)[0]!r}; the keys are BACKEND, NAMESPACE and "
-                f"OPTIONS (a backend's own settings go into OPTIONS)."
+                f"{where}: unknown key {min(map(str, unknown))!r}; the keys are BACKEND, "
+                f"NAMESPACE and OPTIONS (a backend's own settings go into OPTIONS)."
             )
         path = configured.get("BACKEND", "")
         try:

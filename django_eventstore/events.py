@@ -144,7 +144,7 @@ class Event:
                 raise InvalidEventError(name, "is missing.")
         if unknown := known.keys() - _FIELDS:
             raise InvalidEventError(
-                sorted(map(str, unknown))[0],
+                min(map(str, unknown)),
                 f"is no field of an event; the fields are {', '.join(sorted(_FIELDS))}.",
             )
         if "timestamp" in known:
@@ -232,7 +232,7 @@ class Snapshot:
             if name not in known:
                 raise InvalidEventError(name, "is missing.")
         if unknown := known.keys() - set(cls.__dataclass_fields__):
-            raise InvalidEventError(sorted(map(str, unknown))[0], "is no field of a snapshot.")
+            raise InvalidEventError(min(map(str, unknown)), "is no field of a snapshot.")
         if "timestamp" in known:
             known["timestamp"] = parse_timestamp(known["timestamp"])
         snapshot = cls(**known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -72,6 +72,49 @@ class Replayed(Generic[State]):
     skipped: list[ReplayError] = field(default_factory=list)
 
 
+class _Fold(Generic[State]):
+    def __init__(
+        self,
+        apply: Callable[[State, Event], State],
+        initial: State,
+        snapshot: Snapshot | None,
+        skipped_snapshots: Iterable[ReplayError],
+    ) -> None:
+        self.apply = apply
+        self.state: State = deepcopy(initial) if snapshot is None else snapshot.state
+        self.start = self.version = 0 if snapshot is None else snapshot.version
+        self.applied = 0
+        self.errors: list[ReplayError] = []
+        self.skipped: list[ReplayError] = []
+        self.skipped_snapshots = list(skipped_snapshots)
+
+    def add(self, item: Event | ReplayError) -> None:
+        if isinstance(item, ReplayError):
+            (self.errors if item.skipped is None else self.skipped).append(item)
+            return
+        try:
+            self.state = self.apply(self.state, item)
+        except Exception as error:
+            error.add_note(
+                f"while applying {item.event_type!r}, version {item.version} of actor "
+                f"{item.actor_id!r}, position {item.position}, event id {item.id}"
+            )
+            raise
+        self.version = max(self.version, item.version or 0)
+        self.applied += 1
+
+    def replayed(self) -> Replayed[State]:
+        return Replayed(
+            self.state,
+            self.version,
+            self.applied,
+            self.errors,
+            self.start,
+            self.skipped_snapshots,
+            self.skipped,
+        )
+
+
 def fold(
     items: Iterable[Event | ReplayError],
     apply: Callable[[State, Event], State],
@@ -86,26 +129,22 @@ def fold(
     that changes its state in place does not spoil the caller's object). What ``apply`` raises
     passes through, with a note that names the event.
     """
-    if snapshot is None:
-        state, version, start = deepcopy(initial), 0, 0
-    else:
-        state, version, start = snapshot.state, snapshot.version, snapshot.version
-    applied = 0
-    errors: list[ReplayError] = []
-    skipped: list[ReplayError] = []
+    folding = _Fold(apply, initial, snapshot, skipped_snapshots)
     for item in items:
-        if isinstance(item, ReplayError):
-            (errors if item.skipped is None else skipped).append(item)
-            continue
-        try:
-            state = apply(state, item)
-        except Exception as error:
-            error.add_note(
-                f"while applying {item.event_type!r}, version {item.version} of actor "
-                f"{item.actor_id!r}, position {item.position}, event id {item.id}"
-            )
-            raise
-        assert item.version is not None
-        version = max(version, item.version)
-        applied += 1
-    return Replayed(state, version, applied, errors, start, list(skipped_snapshots), skipped)
+        folding.add(item)
+    return folding.replayed()
+
+
+async def afold(
+    items: AsyncIterable[Event | ReplayError],
+    apply: Callable[[State, Event], State],
+    initial: State,
+    *,
+    snapshot: Snapshot | None = None,
+    skipped_snapshots: Iterable[ReplayError] = (),
+) -> Replayed[State]:
+    """See fold()."""
+    folding = _Fold(apply, initial, snapshot, skipped_snapshots)
+    async for item in items:
+        folding.add(item)
+    return folding.replayed()

@@ -13,7 +13,9 @@ import logging
 import random
 import time
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Iterable,
@@ -21,19 +23,37 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
-from enum import Enum
 from inspect import isawaitable
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import orjson
 from asgiref.sync import sync_to_async
 from django.dispatch import Signal
 
 from . import subscriptions
+from .arguments import (
+    MUST_EXIST,
+    Bounds,
+    Decided,
+    Expect,
+    Filters,
+    Reading,
+    actor_range,
+    as_list,
+    check_exists,
+    check_expected,
+    check_listing,
+    check_upto,
+    decided,
+    lookup,
+    new_events,
+    selection,
+    snapshot_state,
+)
 from .backends.base import (
-    ACTOR_ORDERINGS,
     ActorPage,
     ActorRange,
     Backend,
@@ -42,34 +62,26 @@ from .backends.base import (
     Selection,
     StoreStatistics,
 )
-from .events import Event, Snapshot, check_event, check_snapshot, same_event
+from .events import Event, Snapshot, same_event
 from .exceptions import (
     DuplicateEventError,
-    EventTooLargeError,
     InvalidEventError,
     UnsupportedOperation,
     VersionConflictError,
 )
 from .metadata import acurrent_event_metadata, current_event_metadata
 from .namespaces import check_namespace
-from .replay import Replayed, ReplayError, ReplayResult, fold
+from .replay import Replayed, ReplayError, ReplayResult, afold, fold
 from .signals import event_saved, malformed_event_found
 from .skips import SkipReasons
 from .subscriptions import Stop
 from .validation import check_integer, check_text, check_timestamp
 
+__all__ = ["MUST_EXIST", "EventStore"]
+
 logger = logging.getLogger("django_eventstore")
 
 State = TypeVar("State")
-Decided = Event | Iterable[Event] | None
-
-
-class _Expect(Enum):
-    MUST_EXIST = "must exist"
-
-
-MUST_EXIST: Final = _Expect.MUST_EXIST
-"""As ``expected_version``: the actor must have events, however many."""
 
 
 class EventStore(Backend):
@@ -122,9 +134,13 @@ class EventStore(Backend):
         other._namespace = check_namespace(name)
         return other
 
+    def _pinned(self) -> Self:
+        """Return this store in the namespace of now, for an operation of several steps."""
+        return self.with_namespace(self.namespace) if callable(self._namespace) else self
+
     # -- saving
 
-    def save_event(self, event: Event, *, expected_version: int | _Expect | None = None) -> Event:
+    def save_event(self, event: Event, *, expected_version: int | Expect | None = None) -> Event:
         """Store ``event`` and return it as stored, with version and position.
 
         An event without a version gets the actor's next one; a given version must be above the
@@ -142,13 +158,13 @@ class EventStore(Backend):
         return self.save_events((event,), expected_version=expected_version)[0]
 
     async def asave_event(
-        self, event: Event, *, expected_version: int | _Expect | None = None
+        self, event: Event, *, expected_version: int | Expect | None = None
     ) -> Event:
         """See save_event()."""
         return (await self.asave_events((event,), expected_version=expected_version))[0]
 
     def save_events(
-        self, events: Iterable[Event], *, expected_version: int | _Expect | None = None
+        self, events: Iterable[Event], *, expected_version: int | Expect | None = None
     ) -> list[Event]:
         """Store ``events``, all or none, in order; return them as stored.
 
@@ -163,11 +179,12 @@ class EventStore(Backend):
             StoreUnavailableError: see save_event().
         """
         namespace = self.namespace
-        given, new = self._prepare(events, expected_version, current_event_metadata())
+        given = as_list(events)
+        new = self._prepare(given, expected_version, current_event_metadata())
         if not new:
             return []
-        if isinstance(expected_version, _Expect):
-            _check_exists(new[0].event, self._latest_version(namespace, new[0].event.actor_id))
+        if isinstance(expected_version, Expect):
+            check_exists(given[0], self._latest_version(namespace, given[0].actor_id))
             expected_version = None
         try:
             placed = self._append(namespace, new, expected_version)
@@ -180,17 +197,16 @@ class EventStore(Backend):
         return saved
 
     async def asave_events(
-        self, events: Iterable[Event], *, expected_version: int | _Expect | None = None
+        self, events: Iterable[Event], *, expected_version: int | Expect | None = None
     ) -> list[Event]:
         """See save_events()."""
         namespace = self.namespace
-        ambient = await acurrent_event_metadata()
-        given, new = self._prepare(events, expected_version, ambient)
+        given = as_list(events)
+        new = self._prepare(given, expected_version, await acurrent_event_metadata())
         if not new:
             return []
-        if isinstance(expected_version, _Expect):
-            actor_id = new[0].event.actor_id
-            _check_exists(new[0].event, await self._alatest_version(namespace, actor_id))
+        if isinstance(expected_version, Expect):
+            check_exists(given[0], await self._alatest_version(namespace, given[0].actor_id))
             expected_version = None
         try:
             placed = await self._aappend(namespace, new, expected_version)
@@ -237,11 +253,12 @@ class EventStore(Backend):
             VersionConflictError: still in conflict after the last try.
         """
         check_integer("retries", retries, minimum=0)
-        seen, expected = self._load(actor_id, apply, initial, schema_version)
+        store = self._pinned()
+        seen, expected = store._load(actor_id, apply, initial, schema_version)
         while True:
-            events = _decided(decide(copy.deepcopy(seen.state)))
+            events = decided(decide(copy.deepcopy(seen.state)))
             try:
-                return self.save_events(
+                return store.save_events(
                     events,
                     expected_version=expected if expected_version is None else expected_version,
                 )
@@ -250,12 +267,12 @@ class EventStore(Backend):
                     raise
             retries -= 1
             time.sleep(_pause())
-            seen, expected = self._load(actor_id, apply, initial, schema_version, seen)
+            seen, expected = store._load(actor_id, apply, initial, schema_version, seen)
 
     async def aupdate(
         self,
         actor_id: str,
-        decide: Callable[[State], Decided],
+        decide: Callable[[State], Decided | Awaitable[Decided]],
         apply: Callable[[State, Event], State],
         initial: State,
         retries: int = 3,
@@ -265,12 +282,13 @@ class EventStore(Backend):
     ) -> list[Event]:
         """See update(); ``decide`` may be asynchronous."""
         check_integer("retries", retries, minimum=0)
-        seen, expected = await self._aload(actor_id, apply, initial, schema_version)
+        store = self._pinned()
+        seen, expected = await store._aload(actor_id, apply, initial, schema_version)
         while True:
-            decided = decide(copy.deepcopy(seen.state))
-            events = _decided(await decided if isawaitable(decided) else decided)
+            answer = decide(copy.deepcopy(seen.state))
+            events = decided(await answer if isawaitable(answer) else answer)
             try:
-                return await self.asave_events(
+                return await store.asave_events(
                     events,
                     expected_version=expected if expected_version is None else expected_version,
                 )
@@ -279,7 +297,7 @@ class EventStore(Backend):
                     raise
             retries -= 1
             await asyncio.sleep(_pause())
-            seen, expected = await self._aload(actor_id, apply, initial, schema_version, seen)
+            seen, expected = await store._aload(actor_id, apply, initial, schema_version, seen)
 
     def _load(
         self,
@@ -320,8 +338,8 @@ class EventStore(Backend):
             if seen is None:
                 return await self.areplay(actor_id, apply, initial, schema_version=schema_version)
             selected = ActorRange(from_version=seen.version + 1)
-            tail = [item async for item in self._aitems(self.namespace, actor_id, selected)]
-            return fold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+            tail = self._aitems(self.namespace, actor_id, selected)
+            return await afold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
 
         replayed = await load()
         if not (replayed.errors or replayed.skipped):
@@ -351,106 +369,60 @@ class EventStore(Backend):
             InvalidEventError: an argument is wrong.
             StoreUnavailableError: the store cannot be reached.
         """
-        return list(
-            self.iter_events(
-                actor_id, from_version, to_version=to_version, limit=limit, reverse=reverse
-            )
-        )
-
-    async def aget_events(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
-    ) -> list[Event]:
-        """See get_events()."""
-        events = self.aiter_events(
+        events = self.iter_events(
             actor_id, from_version, to_version=to_version, limit=limit, reverse=reverse
         )
-        return [event async for event in events]
+        return list(events)
+
+    async def aget_events(
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
+    ) -> list[Event]:
+        """See get_events()."""
+        return [event async for event in self.aiter_events(actor_id, from_version, **bounds)]
 
     def get_events_with_errors(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
     ) -> ReplayResult:
         """Return the actor's events, and a ReplayError for each malformed one; nothing is lost.
 
         See get_events() for the arguments.
         """
-        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        selected = actor_range(actor_id, from_version, **bounds)
         return _result(self._items(self.namespace, actor_id, selected))
 
     async def aget_events_with_errors(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
     ) -> ReplayResult:
         """See get_events_with_errors()."""
-        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        selected = actor_range(actor_id, from_version, **bounds)
         return _result([item async for item in self._aitems(self.namespace, actor_id, selected)])
 
     def iter_events(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
     ) -> Iterator[Event]:
         """Yield what get_events() returns, in bounded memory."""
-        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        selected = actor_range(actor_id, from_version, **bounds)
         return _events_of(self._items(self.namespace, actor_id, selected))
 
     def aiter_events(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
     ) -> AsyncIterator[Event]:
         """See iter_events()."""
-        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        selected = actor_range(actor_id, from_version, **bounds)
         return _aevents_of(self._aitems(self.namespace, actor_id, selected))
 
     def iter_events_with_errors(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
     ) -> Iterator[Event | ReplayError]:
         """Yield what iter_events() does, and a ReplayError in the place of each malformed event."""
-        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        selected = actor_range(actor_id, from_version, **bounds)
         return self._items(self.namespace, actor_id, selected)
 
     def aiter_events_with_errors(
-        self,
-        actor_id: str,
-        from_version: int = 0,
-        *,
-        to_version: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
+        self, actor_id: str, from_version: int = 0, **bounds: Unpack[Bounds]
     ) -> AsyncIterator[Event | ReplayError]:
         """See iter_events_with_errors()."""
-        selected = _range(actor_id, from_version, to_version, limit, reverse)
+        selected = actor_range(actor_id, from_version, **bounds)
         return self._aitems(self.namespace, actor_id, selected)
 
     def get_latest_version(self, actor_id: str) -> int:
@@ -478,23 +450,21 @@ class EventStore(Backend):
             StoreUnavailableError: no answer from the store.
         """
         namespace = self.namespace
-        state = check_snapshot(snapshot)
-        position = self._save_snapshot(namespace, snapshot, state)
-        return replace(snapshot, position=position)
+        state = snapshot_state(snapshot, self.options.max_event_size)
+        return _kept(snapshot, state, self._save_snapshot(namespace, snapshot, state))
 
     async def asave_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """See save_snapshot()."""
         namespace = self.namespace
-        state = check_snapshot(snapshot)
-        position = await self._asave_snapshot(namespace, snapshot, state)
-        return replace(snapshot, position=position)
+        state = snapshot_state(snapshot, self.options.max_event_size)
+        return _kept(snapshot, state, await self._asave_snapshot(namespace, snapshot, state))
 
     def get_latest_snapshot(
         self, actor_id: str, *, max_version: int | None = None
     ) -> Snapshot | None:
         """Return the actor's newest readable snapshot, at or below ``max_version``, or None."""
         namespace = self.namespace
-        _check_snapshot_query(actor_id, max_version)
+        check_upto(actor_id, "max_version", max_version)
         for item in self._snapshots(namespace, actor_id, max_version):
             if isinstance(item, Snapshot):
                 return item
@@ -505,10 +475,11 @@ class EventStore(Backend):
     ) -> Snapshot | None:
         """See get_latest_snapshot()."""
         namespace = self.namespace
-        _check_snapshot_query(actor_id, max_version)
-        async for item in self._asnapshots(namespace, actor_id, max_version):
-            if isinstance(item, Snapshot):
-                return item
+        check_upto(actor_id, "max_version", max_version)
+        async with aclosing(self._asnapshots(namespace, actor_id, max_version)) as items:
+            async for item in items:
+                if isinstance(item, Snapshot):
+                    return item
         return None
 
     def iter_snapshots_with_errors(
@@ -516,7 +487,7 @@ class EventStore(Backend):
     ) -> Iterator[Snapshot | ReplayError]:
         """Yield the actor's snapshots, newest first, a ReplayError for each malformed one."""
         namespace = self.namespace
-        _check_snapshot_query(actor_id, max_version)
+        check_upto(actor_id, "max_version", max_version)
         return self._snapshots(namespace, actor_id, max_version)
 
     def aiter_snapshots_with_errors(
@@ -524,7 +495,7 @@ class EventStore(Backend):
     ) -> AsyncIterator[Snapshot | ReplayError]:
         """See iter_snapshots_with_errors()."""
         namespace = self.namespace
-        _check_snapshot_query(actor_id, max_version)
+        check_upto(actor_id, "max_version", max_version)
         return self._asnapshots(namespace, actor_id, max_version)
 
     def get_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
@@ -562,17 +533,18 @@ class EventStore(Backend):
         What ``apply`` raises passes through, with a note that names the event.
         """
         namespace = self.namespace
-        _check_snapshot_query(actor_id, to_version)
+        check_upto(actor_id, "to_version", to_version)
+        check_integer("schema_version", schema_version, minimum=1)
         snapshot = None
         skipped: list[ReplayError] = []
         if use_snapshot:
             for item in self._read_snapshots(namespace, actor_id, to_version):
-                if (error := _unusable(item, schema_version)) is None:
-                    assert isinstance(item, Snapshot)
-                    snapshot = item
+                found = _usable(item, schema_version)
+                if isinstance(found, Snapshot):
+                    snapshot = found
                     break
-                self._report(namespace, error)
-                skipped.append(error)
+                self._report(namespace, found)
+                skipped.append(found)
         selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
         items = self._items(namespace, actor_id, selected)
         return fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
@@ -589,20 +561,22 @@ class EventStore(Backend):
     ) -> Replayed[State]:
         """See replay()."""
         namespace = self.namespace
-        _check_snapshot_query(actor_id, to_version)
+        check_upto(actor_id, "to_version", to_version)
+        check_integer("schema_version", schema_version, minimum=1)
         snapshot = None
         skipped: list[ReplayError] = []
         if use_snapshot:
-            async for item in self._aread_snapshots(namespace, actor_id, to_version):
-                if (error := _unusable(item, schema_version)) is None:
-                    assert isinstance(item, Snapshot)
-                    snapshot = item
-                    break
-                await sync_to_async(self._report)(namespace, error)
-                skipped.append(error)
+            async with aclosing(self._aread_snapshots(namespace, actor_id, to_version)) as items:
+                async for item in items:
+                    found = _usable(item, schema_version)
+                    if isinstance(found, Snapshot):
+                        snapshot = found
+                        break
+                    await sync_to_async(self._report)(namespace, found)
+                    skipped.append(found)
         selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
-        items = [item async for item in self._aitems(namespace, actor_id, selected)]
-        return fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+        events = self._aitems(namespace, actor_id, selected)
+        return await afold(events, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
 
     # -- reading the whole store
 
@@ -640,66 +614,38 @@ class EventStore(Backend):
             InvalidEventError: an argument is wrong.
             StoreUnavailableError: the store cannot be reached.
         """
-        selected = _selection(
-            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
+        selected = selection(
+            after,
+            limit=limit,
+            event_types=event_types,
+            actor_id=actor_id,
+            correlation_id=correlation_id,
+            since=since,
+            until=until,
+            before=before,
+            reverse=reverse,
         )
         return _events_of(self._store_items(self.namespace, selected))
 
     def aread_all(
-        self,
-        after: int | None = None,
-        *,
-        limit: int | None = None,
-        event_types: Collection[str] | None = None,
-        actor_id: str | None = None,
-        correlation_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        before: int | None = None,
-        reverse: bool = False,
+        self, after: int | None = None, **reading: Unpack[Reading]
     ) -> AsyncIterator[Event]:
         """See read_all()."""
-        selected = _selection(
-            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
-        )
+        selected = selection(after, **reading)
         return _aevents_of(self._astore_items(self.namespace, selected))
 
     def read_all_with_errors(
-        self,
-        after: int | None = None,
-        *,
-        limit: int | None = None,
-        event_types: Collection[str] | None = None,
-        actor_id: str | None = None,
-        correlation_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        before: int | None = None,
-        reverse: bool = False,
+        self, after: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[Event | ReplayError]:
         """Yield what read_all() does, and a ReplayError in the place of each malformed event."""
-        selected = _selection(
-            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
-        )
+        selected = selection(after, **reading)
         return self._store_items(self.namespace, selected)
 
     def aread_all_with_errors(
-        self,
-        after: int | None = None,
-        *,
-        limit: int | None = None,
-        event_types: Collection[str] | None = None,
-        actor_id: str | None = None,
-        correlation_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        before: int | None = None,
-        reverse: bool = False,
+        self, after: int | None = None, **reading: Unpack[Reading]
     ) -> AsyncIterator[Event | ReplayError]:
         """See read_all_with_errors()."""
-        selected = _selection(
-            after, before, limit, reverse, event_types, actor_id, correlation_id, since, until
-        )
+        selected = selection(after, **reading)
         return self._astore_items(self.namespace, selected)
 
     def subscribe(
@@ -724,7 +670,7 @@ class EventStore(Backend):
         Raises:
             InvalidEventError: an argument is wrong.
         """
-        selected = _selection(after, None, None, False, event_types, None, None, None, None)
+        selected = selection(after, event_types=event_types)
         return subscriptions.subscribe(self, self.namespace, selected, stop)
 
     def asubscribe(
@@ -735,7 +681,7 @@ class EventStore(Backend):
         stop: Stop | None = None,
     ) -> AsyncIterator[Event]:
         """See subscribe(); ``stop`` may be an ``asyncio.Event``."""
-        selected = _selection(after, None, None, False, event_types, None, None, None, None)
+        selected = selection(after, event_types=event_types)
         return subscriptions.asubscribe(self, self.namespace, selected, stop)
 
     def get_actors(
@@ -752,7 +698,7 @@ class EventStore(Backend):
             search: only actors whose id contains this text, as written.
             order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp`` or
                 ``last_timestamp``; descending with ``-`` in front.
-            limit: the most actors on the page.
+            limit: the most actors on the page; 0 gives none.
             cursor: the ``next_cursor`` of the page before; opaque.
 
         Raises:
@@ -760,6 +706,8 @@ class EventStore(Backend):
             UnsupportedOperation: the store cannot sort by that.
         """
         self._check_listing(search, order_by, limit, cursor)
+        if limit == 0:
+            return ActorPage()
         return self._list_actors(self.namespace, search, order_by, limit, cursor)
 
     async def aget_actors(
@@ -772,6 +720,8 @@ class EventStore(Backend):
     ) -> ActorPage:
         """See get_actors()."""
         self._check_listing(search, order_by, limit, cursor)
+        if limit == 0:
+            return ActorPage()
         return await self._alist_actors(self.namespace, search, order_by, limit, cursor)
 
     def get_event(self, position: int) -> Event | None:
@@ -807,43 +757,21 @@ class EventStore(Backend):
         Name the actor where it is known: a store without an index of ids (JetStream) then looks
         at that actor alone, and through all of its events otherwise.
         """
-        actors = _check_lookup(event_id, actor_id)
+        actors = lookup(event_id, actor_id)
         return self._find_events(self.namespace, (event_id,), actors).get(event_id)
 
     async def aget_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
         """See get_event_by_id()."""
-        actors = _check_lookup(event_id, actor_id)
+        actors = lookup(event_id, actor_id)
         return (await self._afind_events(self.namespace, (event_id,), actors)).get(event_id)
 
-    def count_events(
-        self,
-        *,
-        event_types: Collection[str] | None = None,
-        actor_id: str | None = None,
-        correlation_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> int:
+    def count_events(self, **filters: Unpack[Filters]) -> int:
         """Return how many events the store holds, or how many pass the filters of read_all()."""
-        selected = _selection(
-            None, None, None, False, event_types, actor_id, correlation_id, since, until
-        )
-        return self._count_events(self.namespace, selected)
+        return self._count_events(self.namespace, selection(**filters))
 
-    async def acount_events(
-        self,
-        *,
-        event_types: Collection[str] | None = None,
-        actor_id: str | None = None,
-        correlation_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> int:
+    async def acount_events(self, **filters: Unpack[Filters]) -> int:
         """See count_events()."""
-        selected = _selection(
-            None, None, None, False, event_types, actor_id, correlation_id, since, until
-        )
-        return await self._acount_events(self.namespace, selected)
+        return await self._acount_events(self.namespace, selection(**filters))
 
     def get_statistics(self) -> StoreStatistics:
         """Return how many events and actors the store holds; estimates where counting is slow."""
@@ -857,41 +785,19 @@ class EventStore(Backend):
 
     def _prepare(
         self,
-        events: Iterable[Event],
-        expected_version: int | _Expect | None,
+        given: Sequence[Event],
+        expected_version: int | Expect | None,
         ambient: Mapping[str, str],
-    ) -> tuple[list[Event], list[NewEvent]]:
-        """Check everything, merge the ambient metadata; return events as given and as new."""
-        given = _as_list(events)
-        limit = self.options.max_event_size
-        new = []
-        ids = set()
-        for event in given:
-            data = check_event(event)
-            if event.id in ids:
-                raise DuplicateEventError(event.id, event.actor_id, "twice in one append")
-            ids.add(event.id)
-            if ambient:
-                event = replace(event, metadata={**ambient, **event.metadata})
-            metadata = orjson.dumps(dict(event.metadata))
-            if (size := len(data) + len(metadata)) > limit:
-                raise EventTooLargeError(size, limit)
-            new.append(NewEvent(event, data, metadata))
-        actors = {event.actor_id for event in given}
-        if expected_version is not None:
-            if not isinstance(expected_version, _Expect):
-                check_integer("expected_version", expected_version, minimum=0)
-            if len(actors) > 1:
-                raise InvalidEventError(
-                    "expected_version",
-                    f"goes with one actor, and these events belong to {len(actors)}.",
-                )
-        if len(actors) > 1 and not self.supports_multi_actor_append:
+    ) -> list[NewEvent]:
+        """Check everything, merge the ambient metadata; return the events as new ones."""
+        new = new_events(given, ambient, self.options.max_event_size)
+        check_expected(expected_version, new)
+        if not self.supports_multi_actor_append and len({event.actor_id for event in given}) > 1:
             raise UnsupportedOperation(
                 f"{self!r} cannot save events of several actors all or none; save them actor by "
                 f"actor."
             )
-        return given, new
+        return new
 
     def _announce(self, namespace: str, events: Sequence[Event]) -> None:
         for event in events:
@@ -932,15 +838,16 @@ class EventStore(Backend):
 
     async def _aitems(
         self, namespace: str, actor_id: str, selected: ActorRange
-    ) -> AsyncIterator[Event | ReplayError]:
+    ) -> AsyncGenerator[Event | ReplayError, None]:
         if selected.limit == 0:
             return
         reasons = SkipReasons(self.alias, namespace)
-        async for item in self._aread_actor(namespace, actor_id, selected):
-            if isinstance(item, ReplayError):
-                yield await sync_to_async(self._met)(namespace, item, reasons)
-            else:
-                yield item
+        async with aclosing(self._aread_actor(namespace, actor_id, selected)) as items:
+            async for item in items:
+                if isinstance(item, ReplayError):
+                    yield await sync_to_async(self._met)(namespace, item, reasons)
+                else:
+                    yield item
 
     def _store_items(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         if selected.limit == 0 or selected.event_types == frozenset():
@@ -951,15 +858,16 @@ class EventStore(Backend):
 
     async def _astore_items(
         self, namespace: str, selected: Selection
-    ) -> AsyncIterator[Event | ReplayError]:
+    ) -> AsyncGenerator[Event | ReplayError, None]:
         if selected.limit == 0 or selected.event_types == frozenset():
             return
         reasons = SkipReasons(self.alias, namespace)
-        async for item in self._aread_store(namespace, selected):
-            if isinstance(item, ReplayError):
-                yield await sync_to_async(self._met)(namespace, item, reasons)
-            else:
-                yield item
+        async with aclosing(self._aread_store(namespace, selected)) as items:
+            async for item in items:
+                if isinstance(item, ReplayError):
+                    yield await sync_to_async(self._met)(namespace, item, reasons)
+                else:
+                    yield item
 
     def _snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
@@ -971,39 +879,20 @@ class EventStore(Backend):
 
     async def _asnapshots(
         self, namespace: str, actor_id: str, max_version: int | None
-    ) -> AsyncIterator[Snapshot | ReplayError]:
-        async for item in self._aread_snapshots(namespace, actor_id, max_version):
-            if isinstance(item, ReplayError):
-                await sync_to_async(self._report)(namespace, item)
-            yield item
+    ) -> AsyncGenerator[Snapshot | ReplayError, None]:
+        async with aclosing(self._aread_snapshots(namespace, actor_id, max_version)) as items:
+            async for item in items:
+                if isinstance(item, ReplayError):
+                    await sync_to_async(self._report)(namespace, item)
+                yield item
 
     def _check_listing(self, search: str, order_by: str, limit: int, cursor: str | None) -> None:
-        if not isinstance(search, str):
-            raise InvalidEventError("search", f"must be text (str), got {type(search).__name__}.")
-        check_integer("limit", limit, minimum=1)
-        if cursor is not None and not isinstance(cursor, str):
-            raise InvalidEventError("cursor", f"must be text (str), got {type(cursor).__name__}.")
-        name = order_by.removeprefix("-") if isinstance(order_by, str) else order_by
-        if name not in ACTOR_ORDERINGS:
-            raise InvalidEventError(
-                "order_by", f"must be one of {', '.join(ACTOR_ORDERINGS)}, got {order_by!r}."
-            )
+        name = check_listing(search, order_by, limit, cursor)
         if name not in self.actor_orderings:
             raise UnsupportedOperation(
                 f"{self!r} cannot sort actors by {name}; it can by "
                 f"{', '.join(sorted(self.actor_orderings))}."
             )
-
-
-def _as_list(events: Iterable[Event]) -> list[Event]:
-    if isinstance(events, (Event, str, bytes, dict)):
-        raise InvalidEventError("events", f"must be a list of Event, got {type(events).__name__}.")
-    try:
-        return list(events)
-    except TypeError as error:
-        raise InvalidEventError(
-            "events", f"must be a list of Event, got {type(events).__name__}."
-        ) from error
 
 
 def _ids(events: Sequence[Event]) -> tuple[list[str], list[str]]:
@@ -1036,7 +925,8 @@ def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
         Event(
             event.actor_id,
             event.event_type,
-            event.data,
+            # Decoded anew: the caller may go on changing the object that was given.
+            orjson.loads(data),
             place.version,
             event.id,
             event.command_id,
@@ -1044,19 +934,13 @@ def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
             check_timestamp("timestamp", event.timestamp),
             place.position,
         )
-        for (event, *_), place in zip(new, placed, strict=True)
+        for (event, data, _), place in zip(new, placed, strict=True)
     ]
 
 
-def _check_exists(event: Event, latest: int) -> None:
-    if latest == 0:
-        raise VersionConflictError(event.actor_id, event.version or 1, None, 0)
-
-
-def _decided(events: Decided) -> list[Event]:
-    if events is None:
-        return []
-    return [events] if isinstance(events, Event) else _as_list(events)
+def _kept(snapshot: Snapshot, state: bytes, position: int | None) -> Snapshot:
+    timestamp = check_timestamp("timestamp", snapshot.timestamp)
+    return replace(snapshot, state=orjson.loads(state), timestamp=timestamp, position=position)
 
 
 def _name_versions(events: Iterable[Event]) -> bool:
@@ -1069,86 +953,22 @@ def _pause() -> float:
 
 
 def _as_snapshot(actor_id: str, seen: Replayed[State]) -> Snapshot:
-    return Snapshot(actor_id, seen.version, seen.state)
+    # A copy: the tail may be folded twice, by a fold that changes its state in place.
+    return Snapshot(actor_id, seen.version, copy.deepcopy(seen.state))
 
 
 def _after(snapshot: Snapshot | None) -> int:
     return 0 if snapshot is None else snapshot.version + 1
 
 
-def _unusable(item: Snapshot | ReplayError, schema_version: int) -> ReplayError | None:
-    if isinstance(item, ReplayError):
+def _usable(item: Snapshot | ReplayError, schema_version: int) -> Snapshot | ReplayError:
+    """Return ``item``, or why a fold that makes ``schema_version`` cannot start at it."""
+    if isinstance(item, ReplayError) or item.schema_version == schema_version:
         return item
-    if item.schema_version == schema_version:
-        return None
     reason = InvalidEventError(
         "schema_version", f"the snapshot has {item.schema_version}, the fold {schema_version}."
     )
     return ReplayError(item.position, repr(item.state), reason, item.actor_id)
-
-
-def _check_snapshot_query(actor_id: str, max_version: int | None) -> None:
-    check_text("actor_id", actor_id)
-    if max_version is not None:
-        check_integer("version", max_version, minimum=0)
-
-
-def _check_lookup(event_id: str, actor_id: str | None) -> tuple[str, ...] | None:
-    check_text("id", event_id)
-    return None if actor_id is None else (check_text("actor_id", actor_id),)
-
-
-def _range(
-    actor_id: str, from_version: int, to_version: int | None, limit: int | None, reverse: bool
-) -> ActorRange:
-    check_text("actor_id", actor_id)
-    check_integer("from_version", from_version, minimum=0)
-    if to_version is not None:
-        check_integer("to_version", to_version, minimum=0)
-    if limit is not None:
-        check_integer("limit", limit, minimum=0)
-    return ActorRange(
-        from_version=from_version, to_version=to_version, limit=limit, reverse=bool(reverse)
-    )
-
-
-def _selection(
-    after: int | None,
-    before: int | None,
-    limit: int | None,
-    reverse: bool,
-    event_types: Collection[str] | None,
-    actor_id: str | None,
-    correlation_id: str | None,
-    since: datetime | None,
-    until: datetime | None,
-) -> Selection:
-    for name, number in (("after", after), ("before", before), ("limit", limit)):
-        if number is not None:
-            check_integer(name, number, minimum=0)
-    if isinstance(event_types, str):
-        raise InvalidEventError(
-            "event_types", f"must be a list of event types, got the text {event_types!r}."
-        )
-    if actor_id is not None:
-        check_text("actor_id", actor_id)
-    if correlation_id is not None and not isinstance(correlation_id, str):
-        raise InvalidEventError(
-            "correlation_id", f"must be text (str), got {type(correlation_id).__name__}."
-        )
-    return Selection(
-        after=after,
-        before=before,
-        limit=limit,
-        reverse=bool(reverse),
-        event_types=None
-        if event_types is None
-        else frozenset(check_text("event_types", name) for name in event_types),
-        actor_id=actor_id,
-        correlation_id=correlation_id,
-        since=None if since is None else check_timestamp("since", since),
-        until=None if until is None else check_timestamp("until", until),
-    )
 
 
 def _result(items: Iterable[Event | ReplayError]) -> ReplayResult:
@@ -1165,7 +985,10 @@ def _events_of(items: Iterator[Event | ReplayError]) -> Iterator[Event]:
     return (item for item in items if not isinstance(item, ReplayError))
 
 
-async def _aevents_of(items: AsyncIterator[Event | ReplayError]) -> AsyncIterator[Event]:
-    async for item in items:
-        if not isinstance(item, ReplayError):
-            yield item
+async def _aevents_of(
+    items: AsyncGenerator[Event | ReplayError, None],
+) -> AsyncGenerator[Event, None]:
+    async with aclosing(items):
+        async for item in items:
+            if not isinstance(item, ReplayError):
+                yield item

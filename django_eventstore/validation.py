@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any, Final
 
 import orjson
@@ -60,6 +59,29 @@ def check_text(field: str, value: object, *, limit: int = MAX_TEXT_LENGTH) -> st
                 field, f"holds the lone surrogate U+{ord(found[0]):04X}, which is no character."
             )
     return value
+
+
+def check_characters(field: str, value: object) -> str:
+    """Return ``value`` if it is text of characters that every store holds.
+
+    Raises:
+        InvalidEventError: it is no text, or holds a NUL character or a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise InvalidEventError(
+            field, f"must be text (str), got {type(value).__name__} {_brief(value)}."
+        )
+    if fault := _character_fault(value):
+        raise InvalidEventError(field, fault)
+    return value
+
+
+def _character_fault(text: str) -> str:
+    if "\x00" in text:
+        return "holds a NUL character, which not all stores hold; remove it."
+    if not text.isascii() and _SURROGATE.search(text):
+        return "holds a lone surrogate, which is no character."
+    return ""
 
 
 def check_integer(field: str, value: object, *, minimum: int, maximum: int = MAX_VERSION) -> int:
@@ -115,16 +137,8 @@ def check_metadata(metadata: object) -> None:
     for key, value in metadata.items():
         if not isinstance(key, str):
             raise InvalidEventError("metadata", f"the key {_brief(key)} must be text (str).")
-        if not isinstance(value, str):
-            raise InvalidEventError(
-                f"metadata[{key!r}]",
-                f"must be text (str), got {type(value).__name__} {_brief(value)}.",
-            )
-        for part, name in ((key, "metadata"), (value, f"metadata[{key!r}]")):
-            if "\x00" in part:
-                raise InvalidEventError(name, "holds a NUL character, which not all stores hold.")
-            if not part.isascii() and _SURROGATE.search(part):
-                raise InvalidEventError(name, "holds a lone surrogate, which is no character.")
+        check_characters("metadata", key)
+        check_characters(f"metadata[{key!r}]", value)
 
 
 def encode_json(field: str, value: object) -> bytes:
@@ -159,44 +173,44 @@ def _json_faults(field: str, value: object) -> Iterator[tuple[str, str]]:
     todo: list[tuple[str, object, int]] = [(field, value, 1)]
     while todo:
         path, item, depth = todo.pop()
-        if isinstance(item, Enum):
-            item = item.value
-        if item is None or isinstance(item, bool):
-            continue
-        if isinstance(item, str):
-            if "\x00" in item:
-                yield path, "holds a NUL character, which not all stores hold; remove it."
-            elif _SURROGATE.search(item):
-                yield path, "holds a lone surrogate, which is no character."
-        elif isinstance(item, int):
-            if not -(2**63) <= item < 2**64:
-                yield path, "is an integer of more than 64 bits; store it as text."
-        elif isinstance(item, float):
-            if not math.isfinite(item):
-                yield path, f"is {item}, which JSON does not have; use null or text."
-        elif isinstance(item, (dict, list)):
-            if depth > MAX_DEPTH:
-                yield path[:200], f"nests deeper than {MAX_DEPTH} levels (or within itself)."
-                return
-            children: list[tuple[str, object]]
-            if isinstance(item, dict):
-                children = []
-                for key, child in item.items():
-                    if not isinstance(key, str):
-                        yield path, f"has the key {_brief(key)}; keys must be text (str)."
-                        continue
-                    if "\x00" in key or _SURROGATE.search(key):
-                        yield path, f"has the key {key!r} with a NUL character or lone surrogate."
-                    children.append((f"{path}[{key!r}]", child))
-            else:
-                children = [(f"{path}[{index}]", child) for index, child in enumerate(item)]
+        if not isinstance(item, (dict, list)):
+            if fault := _scalar_fault(item):
+                yield path, fault
+        elif depth > MAX_DEPTH:
+            yield path[:200], f"nests deeper than {MAX_DEPTH} levels (or within itself)."
+            return
+        elif isinstance(item, list):
+            children = [(f"{path}[{index}]", child) for index, child in enumerate(item)]
             todo.extend((name, child, depth + 1) for name, child in reversed(children))
         else:
-            yield (
-                path,
-                f"is a {type(item).__name__}, which does not come back equal from JSON; convert it "
-                f"to text, a number, a list or a dict (a datetime with .isoformat()).",
-            )
+            yield from ((path, fault) for key in item if (fault := _key_fault(key)))
+            children = [(f"{path}[{_brief(key)}]", child) for key, child in item.items()]
+            todo.extend((name, child, depth + 1) for name, child in reversed(children))
+
+
+def _key_fault(key: object) -> str:
+    if type(key) is not str:
+        return f"has the key {_brief(key)}; keys must be text (str)."
+    fault = _character_fault(key)
+    return f"has the key {key!r}, which {fault}" if fault else ""
+
+
+def _scalar_fault(item: object) -> str:
+    """Return what is wrong with a value that holds no others, or an empty text."""
+    if isinstance(item, str):
+        return _character_fault(item)
+    if isinstance(item, int):
+        in_range = -(2**63) <= item < 2**64
+        return "" if in_range else "is an integer of more than 64 bits; store it as text."
+    if isinstance(item, float):
+        finite = math.isfinite(item)
+        return "" if finite else f"is {item}, which JSON does not have; use null or text."
+    if item is None:
+        return ""
+    return (
+        f"is a {type(item).__name__}, which does not come back equal from JSON; convert it to "
+        f"text, a number, a list or a dict (a datetime with .isoformat())."
+    )
 
 
 def _brief(value: object) -> str:
