@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
 
 import orjson
 
 from . import metadata as keys
 from .exceptions import InvalidEventError
+from .fresh_ids import new_id, take_fresh
 from .validation import (
     MAX_VERSION,
     check_data,
@@ -25,10 +25,6 @@ from .validation import (
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return str(uuid4())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Event:
     event_type: str
     data: dict[str, Any] = field(default_factory=dict)
     version: int | None = None
-    id: str = field(default_factory=_new_id)
+    id: str = field(default_factory=new_id)
     command_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     timestamp: datetime = field(default_factory=_now)
@@ -63,6 +59,10 @@ class Event:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        take_fresh(self.id)  # whoever gets the copy may save it first
+        return Event, tuple(getattr(self, name) for name in Event.__slots__)
 
     @property
     def correlation_id(self) -> str | None:
@@ -112,6 +112,7 @@ class Event:
 
         It is what is on the wire, in NDJSON files and in errors.
         """
+        take_fresh(self.id)  # whoever gets it may save it first
         return {
             "id": self.id,
             "actor_id": self.actor_id,
