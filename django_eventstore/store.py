@@ -75,6 +75,7 @@ from .replay import Replayed, ReplayError, ReplayResult, afold, fold
 from .signals import event_saved, malformed_event_found
 from .skips import SkipReasons
 from .subscriptions import Stop
+from .upcasting import aupcast, upcast, upcast_item
 from .validation import check_integer, check_text, check_timestamp
 
 __all__ = ["MUST_EXIST", "EventStore"]
@@ -737,7 +738,8 @@ class EventStore(Backend):
     def get_event_with_errors(self, position: int) -> Event | ReplayError | None:
         """Return the event at ``position``, a ReplayError if it is malformed, None if none is."""
         namespace = self.namespace
-        item = self._event_at(namespace, check_integer("position", position, minimum=0))
+        found = self._event_at(namespace, check_integer("position", position, minimum=0))
+        item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
             return self._met(namespace, item, SkipReasons(self.alias, namespace))
         return item
@@ -745,7 +747,8 @@ class EventStore(Backend):
     async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
         """See get_event_with_errors()."""
         namespace = self.namespace
-        item = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
+        found = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
+        item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
             reasons = SkipReasons(self.alias, namespace)
             return await sync_to_async(self._met)(namespace, item, reasons)
@@ -758,12 +761,24 @@ class EventStore(Backend):
         at that actor alone, and through all of its events otherwise.
         """
         actors = lookup(event_id, actor_id)
-        return self._find_events(self.namespace, (event_id,), actors).get(event_id)
+        namespace = self.namespace
+        found = self._find_events(namespace, (event_id,), actors).get(event_id)
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            self._met(namespace, item, SkipReasons(self.alias, namespace))
+            return None
+        return item
 
     async def aget_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
         """See get_event_by_id()."""
         actors = lookup(event_id, actor_id)
-        return (await self._afind_events(self.namespace, (event_id,), actors)).get(event_id)
+        namespace = self.namespace
+        found = (await self._afind_events(namespace, (event_id,), actors)).get(event_id)
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            await sync_to_async(self._met)(namespace, item, SkipReasons(self.alias, namespace))
+            return None
+        return item
 
     def count_events(self, **filters: Unpack[Filters]) -> int:
         """Return how many events the store holds, or how many pass the filters of read_all()."""
@@ -833,7 +848,7 @@ class EventStore(Backend):
         if selected.limit == 0:
             return
         reasons = SkipReasons(self.alias, namespace)
-        for item in self._read_actor(namespace, actor_id, selected):
+        for item in upcast(self._read_actor(namespace, actor_id, selected)):
             yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
 
     async def _aitems(
@@ -842,7 +857,7 @@ class EventStore(Backend):
         if selected.limit == 0:
             return
         reasons = SkipReasons(self.alias, namespace)
-        async with aclosing(self._aread_actor(namespace, actor_id, selected)) as items:
+        async with aclosing(aupcast(self._aread_actor(namespace, actor_id, selected))) as items:
             async for item in items:
                 if isinstance(item, ReplayError):
                     yield await sync_to_async(self._met)(namespace, item, reasons)
@@ -853,7 +868,7 @@ class EventStore(Backend):
         if selected.limit == 0 or selected.event_types == frozenset():
             return
         reasons = SkipReasons(self.alias, namespace)
-        for item in self._read_store(namespace, selected):
+        for item in upcast(self._read_store(namespace, selected)):
             yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
 
     async def _astore_items(
@@ -862,7 +877,7 @@ class EventStore(Backend):
         if selected.limit == 0 or selected.event_types == frozenset():
             return
         reasons = SkipReasons(self.alias, namespace)
-        async with aclosing(self._aread_store(namespace, selected)) as items:
+        async with aclosing(aupcast(self._aread_store(namespace, selected))) as items:
             async for item in items:
                 if isinstance(item, ReplayError):
                     yield await sync_to_async(self._met)(namespace, item, reasons)

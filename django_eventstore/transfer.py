@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from .arguments import new_events
 from .backends.base import assign_versions
 from .events import Event, same_event
 from .exceptions import (
@@ -188,7 +189,7 @@ class _Writer:
                     raise refusal
                 if actor_id not in heads:
                     heads[actor_id] = self.store.get_latest_version(actor_id)
-                _, new = self.store._prepare([line.event], None, {})
+                new = new_events([line.event], {}, self.store.options.max_event_size)
                 [heads[actor_id]] = assign_versions(new, heads)
             except _REFUSALS as error:
                 self.refuse(BadLine(line.number, str(error)))
