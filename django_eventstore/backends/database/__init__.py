@@ -1,0 +1,5 @@
+"""Events in the project's own database: SQLite, PostgreSQL, MariaDB or MySQL."""
+
+from .store import DatabaseEventStore
+
+__all__ = ["DatabaseEventStore"]

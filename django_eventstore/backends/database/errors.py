@@ -1,0 +1,78 @@
+"""What a database's errors mean, told by their codes: the one place that knows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
+
+from ...exceptions import StoreUnavailableError
+from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
+
+# https://www.sqlite.org/rescode.html: the statement itself is wrong (no such table, ...).
+_SQLITE_ERROR = 1
+# Serialization failure, deadlock; lock wait timeout, deadlock.
+_TRY_AGAIN_SQLSTATES = frozenset({"40001", "40P01"})
+_TRY_AGAIN_MYSQL = frozenset({1205, 1213})
+# Server gone, connection lost, connection killed.
+_LOST_MYSQL = frozenset({0, 1927, 2006, 2013, 2055, 4031})
+
+
+def violated_constraint(error: IntegrityError) -> str | None:
+    """Return the name of the unique constraint of events that ``error`` tells of, or None."""
+    cause = error.__cause__
+    if diagnostics := getattr(cause, "diag", None):
+        return str(diagnostics.constraint_name)
+    text = str(error)
+    for constraint, column in ((EVENT_ID_CONSTRAINT, "event_id"), (VERSION_CONSTRAINT, "version")):
+        # MySQL names the constraint, SQLite the columns.
+        if constraint in text or f"{EVENTS}.{column}" in text:
+            return constraint
+    return None
+
+
+def should_try_again(error: Exception) -> bool:
+    """Tell whether the same transaction, done again, may well succeed (it changed nothing)."""
+    cause = error.__cause__
+    if _sqlstate(cause) in _TRY_AGAIN_SQLSTATES:
+        return True
+    return _mysql_code(error) in _TRY_AGAIN_MYSQL
+
+
+def is_lost(error: Exception) -> bool:
+    """Tell whether the connection broke, so that nobody knows what became of the statement."""
+    if isinstance(error, InterfaceError):
+        return True
+    cause = error.__cause__
+    if hasattr(cause, "sqlstate"):
+        state = _sqlstate(cause)
+        # Class 08: connection exceptions; 57P: the server was shut down.
+        return state is None or state.startswith(("08", "57P0"))
+    return _mysql_code(error) in _LOST_MYSQL
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Tell whether ``error`` says that the database cannot be reached or is too busy."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    return getattr(error.__cause__, "sqlite_errorcode", None) != _SQLITE_ERROR
+
+
+def unavailable(
+    alias: str, error: DatabaseError | InterfaceError, *, outcome_unknown: bool = False
+) -> StoreUnavailableError:
+    """Return the error of ours for one that ``is_unavailable``."""
+    return StoreUnavailableError(
+        f"The database {alias!r} did not answer: {error}.", outcome_unknown=outcome_unknown
+    )
+
+
+def _sqlstate(cause: Any) -> str | None:
+    return getattr(cause, "sqlstate", None)
+
+
+def _mysql_code(error: Exception) -> int | None:
+    code = error.args[0] if error.args else None
+    return code if isinstance(code, int) else None

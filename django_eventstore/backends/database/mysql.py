@@ -1,0 +1,211 @@
+"""MariaDB and MySQL.
+
+An append locks its actors' rows, then inserts: several statements in one transaction, done again
+after a deadlock. Each transaction that appends first takes a share of a row of the table of
+writers; a reader knows that all who shared a row have ended once it gets that row for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from ...exceptions import UnsupportedOperation
+from ..base import NewEvent
+from .fence import WRONG_ISOLATION, SQLFence
+from .rows import correlation_of, format_utc, parse_utc
+from .schema import WRITER_SLOTS
+from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS, SNAPSHOTS, WRITERS
+from .vendor import Move, Vendor
+
+_SHARE_SLOT: Final = f"""
+    SELECT @@auto_increment_increment FROM {WRITERS}
+    WHERE slot = CONNECTION_ID() MOD {WRITER_SLOTS} LOCK IN SHARE MODE
+    """
+_TAKE_SLOTS: Final = f"SELECT slot FROM {WRITERS} WHERE slot IN ({{}}) FOR UPDATE SKIP LOCKED"
+_OWN_SLOT: Final = f"SELECT CONNECTION_ID() MOD {WRITER_SLOTS}"
+_ADD_ACTORS: Final = f"INSERT INTO {ACTORS} ({ACTOR_COLUMNS}) VALUES {{}} ON DUPLICATE KEY UPDATE "
+_ROW: Final = "(%s, %s, %s, %s, %s, %s)"
+# Assigned from left to right, so `version` is still the old one in the first.
+_MOVE: Final = """
+    first_timestamp = IF(version = 0, VALUES(first_timestamp), first_timestamp),
+    last_timestamp = VALUES(last_timestamp),
+    event_count = event_count + VALUES(event_count),
+    version = VALUES(version)
+    """
+# A statement must fit the server's max_allowed_packet, 16 MB unless set otherwise.
+_STATEMENT_BYTES: Final = 4_000_000
+_STATEMENT_ROWS: Final = 1_000
+
+
+class MySQL(Vendor):
+    timestamp = "CAST({} AS char)"
+    contains = "LOCATE(%s, {0}) > 0"
+    aware = staticmethod(parse_utc)
+    save_snapshot: ClassVar[str] = f"""
+        INSERT INTO {SNAPSHOTS} (namespace, actor_id, version, schema_version, timestamp, state)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        ON DUPLICATE KEY UPDATE schema_version = VALUES(schema_version),
+            timestamp = VALUES(timestamp), state = VALUES(state)
+        """
+
+    def before_writing(self, cursor: CursorWrapper) -> None:
+        cursor.execute(_SHARE_SLOT)
+        (self._step,) = cursor.fetchone()
+
+    def lock_actors(
+        self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
+    ) -> dict[str, int]:
+        heads: dict[str, int] = {}
+        moment = self.moment(now)
+        for some in _chunks(actor_ids):
+            cursor.execute(
+                _ADD_ACTORS.format(", ".join([_ROW] * len(some))) + "version = version",
+                [
+                    value
+                    for actor_id in some
+                    for value in (namespace, actor_id, 0, 0, moment, moment)
+                ],
+            )
+            marks = ", ".join(["%s"] * len(some))
+            # The lock is there; FOR UPDATE shows the newest row to a REPEATABLE READ too.
+            cursor.execute(
+                f"SELECT actor_id, version FROM {ACTORS} "
+                f"WHERE namespace = %s AND actor_id IN ({marks}) FOR UPDATE",
+                (namespace, *some),
+            )
+            heads.update(cursor.fetchall())
+        return heads
+
+    def insert_events(
+        self,
+        cursor: CursorWrapper,
+        namespace: str,
+        events: Sequence[NewEvent],
+        versions: Sequence[int],
+    ) -> list[int]:
+        positions: list[int] = []
+        for some in _statements(events, versions):
+            cursor.execute(
+                f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) VALUES "
+                + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(some)),
+                [
+                    value
+                    for new, version in some
+                    for value in (
+                        namespace,
+                        new.event.actor_id,
+                        version,
+                        new.event.id,
+                        new.event.event_type,
+                        new.event.command_id,
+                        correlation_of(new),
+                        format_utc(new.event.timestamp),
+                        new.data.decode(),
+                        new.metadata.decode(),
+                    )
+                ],
+            )
+            # The first of the statement; the server takes a statement's positions in one piece.
+            first = cursor.lastrowid
+            positions.extend(first + self._step * place for place in range(len(some)))
+        return positions
+
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+        for some in _chunks(list(moves)):
+            cursor.execute(
+                _ADD_ACTORS.format(", ".join([_ROW] * len(some))) + _MOVE,
+                [
+                    value
+                    for move in some
+                    for value in (
+                        namespace,
+                        move.actor_id,
+                        move.version,
+                        move.count,
+                        self.moment(move.first_timestamp),
+                        self.moment(move.last_timestamp),
+                    )
+                ],
+            )
+
+    def moment(self, timestamp: datetime) -> Any:
+        return format_utc(timestamp)
+
+    def final_positions(self, after: int) -> Iterator[int | None]:
+        return MySQLFence(self.connection).bounds(after)
+
+    @contextmanager
+    def retention(self) -> Iterator[None]:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SET @django_eventstore_retention = 1")
+            try:
+                with transaction.atomic(self.connection.alias):
+                    yield
+            finally:
+                cursor.execute("SET @django_eventstore_retention = NULL")
+
+
+class MySQLFence(SQLFence):
+    def newest(self) -> int | None:
+        if self.connection.in_atomic_block and self.connection.isolation_level not in (
+            "read committed",
+            "read uncommitted",
+        ):
+            raise UnsupportedOperation(WRONG_ISOLATION)
+        return self.fetch(f"SELECT MAX(position) FROM {EVENTS}")[0][0]  # type: ignore[no-any-return]
+
+    def writers(self) -> set[str]:
+        return self.still_working({str(slot) for slot in range(WRITER_SLOTS)})
+
+    def still_working(self, writers: set[str]) -> set[str]:
+        connection = self.connection
+        if not connection.in_atomic_block and connection.get_autocommit():
+            return _taken(connection, writers)
+        # What this connection locks now stays locked until the caller's transaction ends: so ask
+        # on another, and here only for the row that this very transaction may be sharing.
+        other = connection.copy()
+        try:
+            writers = _taken(other, writers)
+        finally:
+            other.close()
+        own = str(self.fetch(_OWN_SLOT)[0][0])
+        return writers - {own} | _taken(connection, writers & {own})
+
+
+def _taken(connection: BaseDatabaseWrapper, slots: set[str]) -> set[str]:
+    """Return those of ``slots`` that a writer shares at this moment."""
+    if not slots:
+        return slots
+    with connection.cursor() as cursor:
+        # A row that can be had is free; in autocommit mode it is given back at once.
+        cursor.execute(_TAKE_SLOTS.format(", ".join(sorted(slots))))
+        return slots - {str(slot) for (slot,) in cursor.fetchall()}
+
+
+def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _STATEMENT_ROWS):
+        yield items[start : start + _STATEMENT_ROWS]
+
+
+def _statements(
+    events: Sequence[NewEvent], versions: Sequence[int]
+) -> Iterator[list[tuple[NewEvent, int]]]:
+    """Yield the events, with their versions, that go into one statement each."""
+    some: list[tuple[NewEvent, int]] = []
+    size = 0
+    for new, version in zip(events, versions, strict=True):
+        length = len(new.data) + len(new.metadata) + 2_000
+        if some and (size + length > _STATEMENT_BYTES or len(some) == _STATEMENT_ROWS):
+            yield some
+            some, size = [], 0
+        some.append((new, version))
+        size += length
+    if some:
+        yield some

@@ -1,0 +1,252 @@
+"""PostgreSQL.
+
+A small append of one actor is one statement, in one round trip: it moves the actor's row under a
+guard and inserts the events at the version that came out of it. Large ones, and those of several
+actors, lock the actors' rows first and send the events through COPY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+
+from ...exceptions import UnsupportedOperation
+from ...metadata import CORRELATION_ID
+from ...validation import MAX_TEXT_LENGTH, MAX_VERSION
+from ..base import NewEvent, Placed
+from .fence import WRONG_ISOLATION, SQLFence
+from .rows import correlation_of, mark_utc
+from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS
+from .vendor import Move, Vendor
+
+# Up to so many events of one actor go in one statement; more are quicker through COPY.
+_ONE_STATEMENT: Final = 30
+
+_ADD_ACTOR = f"""
+    INSERT INTO {ACTORS} AS head ({ACTOR_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (namespace, actor_id) DO """
+_SET = "event_count = head.event_count + %s, last_timestamp = %s"
+_BELOW = "WHERE head.version < %s RETURNING version"
+# The actor's row moves: on to the next version; to a given one; from nothing; from a known one.
+_MOVE_NEXT = f"{_ADD_ACTOR} UPDATE SET version = head.version + %s, {_SET} {_BELOW}"
+_MOVE_TO = f"{_ADD_ACTOR} UPDATE SET version = %s, {_SET} {_BELOW}"
+_MOVE_NEW = f"{_ADD_ACTOR} NOTHING RETURNING version"
+_MOVE_AT = f"""
+    UPDATE {ACTORS} AS head SET version = %s, {_SET}
+    WHERE namespace = %s AND actor_id = %s AND version = %s RETURNING version
+    """
+
+_LOCK_ACTORS = f"""
+    INSERT INTO {ACTORS} AS head ({ACTOR_COLUMNS})
+    SELECT %s, actor_id, 0, 0, %s, %s FROM unnest(%s::text[]) WITH ORDINALITY AS a(actor_id, place)
+    ORDER BY place
+    ON CONFLICT (namespace, actor_id) DO UPDATE SET version = head.version
+    RETURNING actor_id, version
+    """
+_MOVE_ACTORS = f"""
+    UPDATE {ACTORS} AS head SET
+        version = moved.version,
+        event_count = head.event_count + moved.count,
+        first_timestamp = CASE head.version
+            WHEN 0 THEN moved.first_timestamp ELSE head.first_timestamp END,
+        last_timestamp = moved.last_timestamp
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
+        AS moved(actor_id, version, count, first_timestamp, last_timestamp)
+    WHERE head.namespace = %s AND head.actor_id = moved.actor_id
+    """
+_TAKE_POSITIONS = f"""
+    SELECT nextval(pg_get_serial_sequence('{EVENTS}', 'position')) FROM generate_series(1, %s)
+    """
+_COPY = f"COPY {EVENTS} (position, {EVENT_COLUMNS}) FROM STDIN"
+
+# The newest position that is visible, and then who may hold an earlier one: each transaction that
+# writes took this lock on the table before its first position. A prepared one (two-phase commit)
+# has no process any more.
+_WRITERS = f"""
+    SELECT coalesce(pid::text, 'prepared'), virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND relation = '{EVENTS}'::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND mode = 'RowExclusiveLock' AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+    """
+_NEWEST = f"""
+    SELECT max(position), current_setting('transaction_isolation'), pg_is_in_recovery()
+    FROM {EVENTS}
+    """
+
+
+class PostgreSQL(Vendor):
+    # Without a time zone, which Django's loader would spend more time on than all the rest.
+    timestamp = "{} AT TIME ZONE 'UTC'"
+    contains = "strpos({}, %s) > 0"
+    aware = staticmethod(mark_utc)
+
+    def append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed] | None:
+        versions = _versions(events) if len(events) <= _ONE_STATEMENT else None
+        if versions is None:
+            return self.append_locked(namespace, events, expected_version)
+        head = _head(namespace, events, versions, expected_version)
+        if head is None:
+            return None
+        sql, params = head
+        params += [namespace, events[0].event.actor_id]
+        for new, version in zip(events, versions, strict=True):
+            event = new.event
+            params += (
+                version - versions[-1],
+                event.id,
+                event.event_type,
+                event.command_id,
+                correlation_of(new),
+                event.timestamp,
+                new.data.decode(),
+                new.metadata.decode(),
+            )
+        connection = self.connection
+        joins = connection.in_atomic_block or not connection.get_autocommit()
+        # A refused statement would spoil the caller's transaction.
+        with (
+            transaction.atomic(connection.alias) if joins else nullcontext(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(f"WITH head AS ({sql}) {_insert(len(events))}", params)
+            rows = cursor.fetchall()
+        return [Placed(*row) for row in rows] or None
+
+    def before_writing(self, cursor: CursorWrapper) -> None:
+        # Readers recognise by this lock who may have taken a position; see _NEWEST.
+        cursor.execute(f"LOCK TABLE {EVENTS} IN ROW EXCLUSIVE MODE")
+
+    def lock_actors(
+        self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
+    ) -> dict[str, int]:
+        cursor.execute(_LOCK_ACTORS, (namespace, now, now, list(actor_ids)))
+        return dict(cursor.fetchall())
+
+    def insert_events(
+        self,
+        cursor: CursorWrapper,
+        namespace: str,
+        events: Sequence[NewEvent],
+        versions: Sequence[int],
+    ) -> list[int]:
+        cursor.execute(_TAKE_POSITIONS, (len(events),))
+        positions = [position for (position,) in cursor.fetchall()]
+        with self.connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+            for (event, data, metadata), version, position in zip(
+                events, versions, positions, strict=True
+            ):
+                correlation_id = event.metadata.get(CORRELATION_ID)
+                copy.write_row(
+                    (
+                        position,
+                        namespace,
+                        event.actor_id,
+                        version,
+                        event.id,
+                        event.event_type,
+                        event.command_id,
+                        correlation_id and correlation_id[:MAX_TEXT_LENGTH],
+                        event.timestamp,
+                        data.decode(),
+                        metadata.decode(),
+                    )
+                )
+        return positions
+
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+        columns = [list(column) for column in zip(*moves, strict=True)]
+        cursor.execute(_MOVE_ACTORS, (*columns, namespace))
+
+    def moment(self, timestamp: datetime) -> Any:
+        return timestamp
+
+    def final_positions(self, after: int) -> Iterator[int | None]:
+        return PostgreSQLFence(self.connection).bounds(after)
+
+    @contextmanager
+    def retention(self) -> Iterator[None]:
+        with transaction.atomic(self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('django_eventstore.retention', 'on', true)")
+            yield
+            cursor.execute("SELECT set_config('django_eventstore.retention', '', true)")
+
+
+class PostgreSQLFence(SQLFence):
+    def newest(self) -> int | None:
+        newest, isolation, is_replica = self.fetch(_NEWEST)[0]
+        if is_replica:
+            raise UnsupportedOperation(
+                "read_all() cannot tell on a replica which transactions are open on the primary; "
+                "read from the primary's alias."
+            )
+        if self.connection.in_atomic_block and isolation != "read committed":
+            raise UnsupportedOperation(WRONG_ISOLATION)
+        return newest  # type: ignore[no-any-return]
+
+    def writers(self) -> set[str]:
+        return {
+            f"process {pid}, transaction {transaction}" for pid, transaction in self.fetch(_WRITERS)
+        }
+
+    def still_working(self, writers: set[str]) -> set[str]:
+        now = self.writers()
+        # What was prepared since goes by another name.
+        return now & writers | {name for name in now if name.startswith("process prepared")}
+
+
+def _versions(events: Sequence[NewEvent]) -> list[int] | None:
+    """Return the versions, or 1, 2, ... where none is given; None for any other append."""
+    actor_id = events[0].event.actor_id
+    if any(event.actor_id != actor_id for event, *_ in events):
+        return None
+    given = [event.version for event, *_ in events]
+    if all(version is None for version in given):
+        return list(range(1, len(given) + 1))
+    if None in given or given != sorted(set(given)):
+        return None
+    return given
+
+
+def _head(
+    namespace: str, events: Sequence[NewEvent], versions: Sequence[int], expected: int | None
+) -> tuple[str, list[Any]] | None:
+    """Return the statement that moves the actor's row, or None if it could not."""
+    first, last = events[0].event, events[-1].event
+    count = len(events)
+    moved = [count, last.timestamp]
+    if expected is not None and expected > 0:
+        to = versions[-1] if first.version is not None else expected + count
+        if first.version is not None and first.version <= expected:
+            return None
+        return _MOVE_AT, [to, *moved, namespace, first.actor_id, expected]
+    added = [namespace, first.actor_id, versions[-1], count, first.timestamp, last.timestamp]
+    if expected == 0:
+        return _MOVE_NEW, added
+    if first.version is None:
+        return _MOVE_NEXT, [*added, count, *moved, MAX_VERSION - count + 1]
+    return _MOVE_TO, [*added, versions[-1], *moved, first.version]
+
+
+@cache
+def _insert(count: int) -> str:
+    """Return the insert of ``count`` events behind the statement that moves their actor."""
+    columns = (
+        "head.version + e.place, e.id, e.type, e.command, e.correlation, e.time, e.data, e.metadata"
+    )
+    values = ", ".join(["(%s::bigint, %s, %s, %s, %s::text, %s::timestamptz, %s, %s)"] * count)
+    return f"""
+        INSERT INTO {EVENTS} ({EVENT_COLUMNS})
+        SELECT %s, %s, {columns}
+        FROM head, (VALUES {values})
+            AS e(place, id, type, command, correlation, time, data, metadata)
+        ORDER BY e.place
+        RETURNING version, position
+        """

@@ -1,0 +1,68 @@
+"""Saving and reading snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from ...events import Snapshot
+from ...replay import ReplayError
+from .queries import Fetch
+from .rows import decode_snapshot
+from .tables import SNAPSHOTS
+from .vendor import Vendor
+
+
+def save(vendor: Vendor, namespace: str, snapshot: Snapshot, state: bytes, kept: int) -> None:
+    """Store ``snapshot`` over one at the same version; keep the actor's newest ``kept``."""
+    actor_id = snapshot.actor_id
+    connection = vendor.connection
+    with transaction.atomic(connection.alias), connection.cursor() as cursor:
+        cursor.execute(
+            vendor.save_snapshot,
+            (
+                namespace,
+                actor_id,
+                snapshot.version,
+                snapshot.schema_version,
+                vendor.moment(snapshot.timestamp),
+                state.decode(),
+            ),
+        )
+        cursor.execute(
+            f"SELECT version FROM {SNAPSHOTS} WHERE namespace = %s AND actor_id = %s "
+            f"ORDER BY version DESC LIMIT 1 OFFSET {kept}",
+            (namespace, actor_id),
+        )
+        if row := cursor.fetchone():
+            cursor.execute(
+                f"DELETE FROM {SNAPSHOTS} WHERE namespace = %s AND actor_id = %s AND version <= %s",
+                (namespace, actor_id, row[0]),
+            )
+
+
+def read(
+    vendor: Vendor, fetch: Fetch, namespace: str, actor_id: str, max_version: int | None
+) -> Iterator[Snapshot | ReplayError]:
+    """Yield the actor's snapshots at or below ``max_version``, newest version first.
+
+    One query each: the first is nearly always the one that is used.
+    """
+    below = max_version
+    timestamp, state = vendor.timestamp.format("s.timestamp"), vendor.text.format("s.state")
+    while True:
+        condition, params = "", [namespace, actor_id]  # type: tuple[str, list[Any]]
+        if below is not None:
+            condition = " AND s.version <= %s"
+            params.append(below)
+        rows = fetch(
+            f"SELECT s.actor_id, s.version, s.schema_version, {timestamp}, {state} "
+            f"FROM {SNAPSHOTS} s WHERE s.namespace = %s AND s.actor_id = %s{condition} "
+            f"ORDER BY s.version DESC LIMIT 1",
+            params,
+        )
+        if not rows:
+            return
+        yield decode_snapshot(rows[0], vendor.aware)
+        below = rows[0][1] - 1

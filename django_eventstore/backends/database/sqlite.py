@@ -1,0 +1,144 @@
+"""SQLite.
+
+There is one writer at a time, so positions become visible in order. Each append begins with a
+statement that writes: reading first, in a deferred transaction, is what raises "database is
+locked". A trigger moves the actor's row, so that a single append is a single statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+
+from ...validation import MAX_VERSION
+from ..base import NewEvent, Placed
+from .rows import correlation_of, format_utc, parse_utc
+from .tables import ACTORS, EVENT_COLUMNS, EVENTS, RETENTION
+from .vendor import Move, Vendor
+
+_INSERT = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) "
+# The guard and the insert in one statement: it takes the write lock before it reads.
+_INSERT_ONE = (
+    f"{_INSERT} SELECT ?, ?, {{version}}, ?, ?, ?, ?, ?, ?, ? FROM (SELECT coalesce("
+    f"(SELECT version FROM {ACTORS} WHERE namespace = ? AND actor_id = ?), 0) AS version) AS head "
+    f"WHERE head.version {{guard}} ? RETURNING version, position"
+)
+_NEXT_VERSION = _INSERT_ONE.format(version="head.version + 1", guard="<")
+_NEXT_VERSION_AT = _INSERT_ONE.format(version="head.version + 1", guard="=")
+_GIVEN_VERSION = _INSERT_ONE.format(version="?", guard="<")
+_GIVEN_VERSION_AT = _INSERT_ONE.format(version="?", guard="=")
+_INSERT_MANY = f"{_INSERT} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+# The fewest variables that an SQLite takes in one statement, and some to spare.
+_VARIABLES = 900
+
+
+class SQLite(Vendor):
+    timestamp = "CAST({} AS text)"  # Django's converter would fail the whole read at a bad one
+    text = "CAST({} AS blob)"  # likewise text that is no UTF-8
+    contains = "instr({}, %s) > 0"
+    aware = staticmethod(parse_utc)
+
+    def append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed] | None:
+        if len(events) > 1:
+            return self.append_locked(namespace, events, expected_version)
+        new = events[0]
+        event = new.event
+        actor_id, version = event.actor_id, event.version
+        if expected_version is None:
+            sql = _NEXT_VERSION if version is None else _GIVEN_VERSION
+            guard = MAX_VERSION if version is None else version
+        elif version is None:
+            sql, guard = _NEXT_VERSION_AT, expected_version
+        elif version > expected_version:
+            sql, guard = _GIVEN_VERSION_AT, expected_version
+        else:
+            return None
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                sql.replace("?", "%s"),
+                (
+                    namespace,
+                    actor_id,
+                    *(() if version is None else (version,)),
+                    event.id,
+                    event.event_type,
+                    event.command_id,
+                    correlation_of(new),
+                    format_utc(event.timestamp),
+                    new.data.decode(),
+                    new.metadata.decode(),
+                    namespace,
+                    actor_id,
+                    guard,
+                ),
+            )
+            rows = cursor.fetchall()
+        return [Placed(*row) for row in rows] or None
+
+    def lock_actors(
+        self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
+    ) -> dict[str, int]:
+        # Changes nothing, and takes the write lock.
+        cursor.execute(f"DELETE FROM {ACTORS} WHERE 0")
+        heads: dict[str, int] = {}
+        for start in range(0, len(actor_ids), _VARIABLES):
+            some = actor_ids[start : start + _VARIABLES]
+            marks = ", ".join(["%s"] * len(some))
+            cursor.execute(
+                f"SELECT actor_id, version FROM {ACTORS} "
+                f"WHERE namespace = %s AND actor_id IN ({marks})",
+                (namespace, *some),
+            )
+            heads.update(cursor.fetchall())
+        return heads
+
+    def insert_events(
+        self,
+        cursor: CursorWrapper,
+        namespace: str,
+        events: Sequence[NewEvent],
+        versions: Sequence[int],
+    ) -> list[int]:
+        cursor.executemany(
+            _INSERT_MANY,
+            [
+                (
+                    namespace,
+                    new.event.actor_id,
+                    version,
+                    new.event.id,
+                    new.event.event_type,
+                    new.event.command_id,
+                    correlation_of(new),
+                    format_utc(new.event.timestamp),
+                    new.data.decode(),
+                    new.metadata.decode(),
+                )
+                for new, version in zip(events, versions, strict=True)
+            ],
+        )
+        cursor.execute("SELECT last_insert_rowid()")
+        # With one writer, one append's positions have no gap.
+        (last,) = cursor.fetchone()
+        return list(range(last - len(events) + 1, last + 1))
+
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+        """The trigger does."""
+
+    def moment(self, timestamp: datetime) -> Any:
+        return format_utc(timestamp)
+
+    @contextmanager
+    def retention(self) -> Iterator[None]:
+        # The row is gone before anyone else can see it.
+        with transaction.atomic(self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {RETENTION} VALUES (1)")
+            yield
+            cursor.execute(f"DELETE FROM {RETENTION}")

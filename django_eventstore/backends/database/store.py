@@ -1,0 +1,266 @@
+"""DatabaseEventStore: the primitives on a Django database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, IntegrityError, InterfaceError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ...events import Event, Snapshot
+from ...exceptions import DuplicateEventError
+from ...replay import ReplayError
+from ...store import EventStore
+from ..base import (
+    ActorPage,
+    ActorRange,
+    NewEvent,
+    Placed,
+    Selection,
+    StoreOptions,
+    assign_versions,
+)
+from . import actors, checks, snapshots
+from .errors import is_lost, is_unavailable, should_try_again, unavailable, violated_constraint
+from .queries import EventQuery
+from .rows import decode_events
+from .tables import ACTORS, EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
+from .vendor import Vendor, pause
+from .vendors import vendor_of
+
+_LATEST_VERSION: Final = f"SELECT version FROM {ACTORS} WHERE namespace = %s AND actor_id = %s"
+_CATCH_UP: Final = f"""
+    UPDATE {ACTORS} SET version = (
+        SELECT MAX(e.version) FROM {EVENTS} e
+        WHERE e.namespace = {ACTORS}.namespace AND e.actor_id = {ACTORS}.actor_id)
+    WHERE namespace = %s AND actor_id = %s
+    """
+# How often an append is tried again after a deadlock, or after a rival was faster.
+_ATTEMPTS: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOptions(StoreOptions):
+    """The options of DatabaseEventStore.
+
+    Attributes:
+        database: the alias in ``DATABASES``.
+    """
+
+    database: str = "default"
+
+
+class DatabaseEventStore(EventStore):
+    """Keeps events in a database of the project: SQLite, PostgreSQL, MariaDB or MySQL.
+
+    An event saved inside ``transaction.atomic(using=store.database)`` is committed or rolled
+    back with the caller's rows. A refused save leaves that transaction usable.
+
+    ``read_all()`` yields what is final and stops in front of a position whose transaction is
+    still open, after waiting for it a short while; going on with ``after=`` later misses nothing.
+    With ``reverse=True`` it shows what is committed now, and its positions are no checkpoint.
+    """
+
+    options_class: ClassVar[type[StoreOptions]] = DatabaseOptions
+    options: DatabaseOptions
+    supports_transactions = True
+
+    def __init__(self, alias: str | None = None, **options: Any) -> None:
+        super().__init__(alias, **options)
+        if self.database not in connections.settings:
+            raise ImproperlyConfigured(
+                f"The event store {alias!r} is to use the database {self.database!r}; DATABASES "
+                f"has {', '.join(map(repr, connections.settings))}."
+            )
+
+    @property
+    def database(self) -> str:
+        """The alias in ``DATABASES``."""
+        return self.options.database
+
+    @property
+    def _vendor(self) -> Vendor:
+        return vendor_of(connections[self.database])
+
+    # -- writing
+
+    def _append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        vendor = self._vendor
+        connection = vendor.connection
+        with self._translated_errors():
+            connection.ensure_connection()
+        joins = connection.in_atomic_block or not connection.get_autocommit()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                placed = vendor.append(namespace, events, expected_version)
+            except IntegrityError as error:
+                self._explain_violation(vendor, namespace, events, error, attempt)
+            except (DatabaseError, InterfaceError) as error:
+                if not is_unavailable(error):
+                    raise
+                if joins or attempt == _ATTEMPTS or not should_try_again(error):
+                    lost = is_lost(error)
+                    self._drop_if_lost(connection, error)
+                    raise unavailable(
+                        self.database, error, outcome_unknown=lost and not joins
+                    ) from error
+                pause(attempt)
+            else:
+                if placed is not None:
+                    return placed
+                self._explain_refusal(namespace, events, expected_version)
+                # Where it is now, the append could go through: the actor moved meanwhile.
+
+    def _explain_refusal(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> None:
+        """Raise the reason why an actor was not where it needed to be, if that is still so."""
+        heads = {
+            actor_id: self._latest_version(namespace, actor_id)
+            for actor_id in {event.actor_id for event, *_ in events}
+        }
+        assign_versions(events, heads, expected_version)
+
+    def _explain_violation(
+        self,
+        vendor: Vendor,
+        namespace: str,
+        events: Sequence[NewEvent],
+        error: IntegrityError,
+        attempt: int,
+    ) -> None:
+        constraint = violated_constraint(error)
+        if constraint == EVENT_ID_CONSTRAINT:
+            actors = {event.id: event.actor_id for event, *_ in events}
+            stored = self._find_events(namespace, list(actors), None)
+            event_id = next(iter(stored), events[0].event.id)
+            raise DuplicateEventError(event_id, actors[event_id]) from error
+        if constraint != VERSION_CONSTRAINT or attempt == _ATTEMPTS:
+            raise error
+        # Rows were inserted past the store, and the actors' rows are behind them.
+        with self._translated_errors(), vendor.connection.cursor() as cursor:
+            for actor_id in {event.actor_id for event, *_ in events}:
+                cursor.execute(_CATCH_UP, (namespace, actor_id))
+
+    def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
+        with self._translated_errors():
+            snapshots.save(self._vendor, namespace, snapshot, state, self.options.snapshots_kept)
+        return None
+
+    def _on_commit(self, callback: Callable[[], None]) -> None:
+        transaction.on_commit(callback, using=self.database)
+
+    # -- reading
+
+    def _latest_version(self, namespace: str, actor_id: str) -> int:
+        rows = self._fetch(_LATEST_VERSION, (namespace, actor_id))
+        return rows[0][0] if rows else 0
+
+    def _read_actor(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> Iterator[Event | ReplayError]:
+        query = EventQuery.of_actor(namespace, actor_id, selected)
+        return query.read(self._vendor, self._fetch)
+
+    def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+        query = EventQuery.of_store(namespace, selected)
+        vendor = self._vendor
+        if selected.reverse:
+            yield from query.read(vendor, self._fetch)
+            return
+        with self._translated_errors():
+            bounds = vendor.final_positions(selected.after or 0)
+        while True:
+            with self._translated_errors():
+                try:
+                    bound = next(bounds)
+                except StopIteration:
+                    return
+            yield from query.read(vendor, self._fetch, bound)
+            if query.left == 0:
+                return
+
+    def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        vendor = self._vendor
+        rows = self._fetch(
+            f"SELECT {vendor.columns} FROM {EVENTS} e WHERE namespace = %s AND position = %s",
+            (namespace, position),
+        )
+        return decode_events(rows, vendor.aware)[0] if rows else None
+
+    def _find_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        vendor = self._vendor
+        found: dict[str, Event] = {}
+        for start in range(0, len(event_ids), 500):
+            some = event_ids[start : start + 500]
+            marks = ", ".join(["%s"] * len(some))
+            rows = self._fetch(
+                f"SELECT {vendor.columns} FROM {EVENTS} e "
+                f"WHERE namespace = %s AND event_id IN ({marks})",
+                (namespace, *some),
+            )
+            for item in decode_events(rows, vendor.aware):
+                if isinstance(item, Event) and (actor_ids is None or item.actor_id in actor_ids):
+                    found[item.id] = item
+        return found
+
+    def _count_events(self, namespace: str, selected: Selection) -> int:
+        return EventQuery.of_store(namespace, selected).count(self._vendor, self._fetch)
+
+    def _list_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        return actors.page(self._vendor, self._fetch, namespace, search, order_by, limit, cursor)
+
+    def _read_snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> Iterator[Snapshot | ReplayError]:
+        return snapshots.read(self._vendor, self._fetch, namespace, actor_id, max_version)
+
+    # -- life cycle
+
+    def check(self) -> list[CheckMessage]:
+        return checks.check_database(self)
+
+    def describe(self) -> dict[str, Any]:
+        settings = connections[self.database].settings_dict
+        return {
+            **super().describe(),
+            "database": self.database,
+            "engine": settings["ENGINE"],
+            "name": str(settings["NAME"]),
+            "host": settings.get("HOST", ""),
+        }
+
+    # -- inside
+
+    def _fetch(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._translated_errors(), connections[self.database].cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall()
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (DatabaseError, InterfaceError) as error:
+            if not is_unavailable(error):
+                raise
+            self._drop_if_lost(connections[self.database], error)
+            raise unavailable(self.database, error) from error
+
+    def _drop_if_lost(self, connection: BaseDatabaseWrapper, error: Exception) -> None:
+        """Let the next call connect anew: outside of requests nobody else does."""
+        if is_lost(error) and not connection.in_atomic_block:
+            connection.close()

@@ -1,0 +1,20 @@
+"""The names of tables and constraints, for SQL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENTS: Final = "django_eventstore_eventrecord"
+ACTORS: Final = "django_eventstore_actorrecord"
+SNAPSHOTS: Final = "django_eventstore_snapshotrecord"
+# Not models: `flush` must not empty the second.
+RETENTION: Final = "django_eventstore_retention"
+WRITERS: Final = "django_eventstore_writers"
+
+EVENT_COLUMNS: Final = (
+    "namespace, actor_id, version, event_id, event_type, command_id, correlation_id, timestamp, "
+    "data, metadata"
+)
+ACTOR_COLUMNS: Final = "namespace, actor_id, version, event_count, first_timestamp, last_timestamp"
+EVENT_ID_CONSTRAINT: Final = "eventstore_event_id"
+VERSION_CONSTRAINT: Final = "eventstore_event_version"

@@ -1,0 +1,150 @@
+"""What differs between databases: the interface that each vendor's module fills in."""
+
+from __future__ import annotations
+
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from ..base import NewEvent, Placed, assign_versions
+from .rows import event_columns
+from .tables import SNAPSHOTS
+
+
+class Move(NamedTuple):
+    """How an append moves an actor's row."""
+
+    actor_id: str
+    version: int
+    count: int
+    first_timestamp: datetime
+    last_timestamp: datetime
+
+
+class Vendor(ABC):
+    """How one kind of database stores and reads.
+
+    Args:
+        connection: Django's connection of the current thread.
+    """
+
+    # How a timestamp and a JSON text are read; see event_columns().
+    timestamp: ClassVar[str] = "{}"
+    text: ClassVar[str] = "{}"
+    # Tells whether a column contains a text, case and all.
+    contains: ClassVar[str]
+    # Inserts a snapshot, or puts it in the place of one at the same version.
+    save_snapshot: ClassVar[str] = f"""
+        INSERT INTO {SNAPSHOTS} (namespace, actor_id, version, schema_version, timestamp, state)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        ON CONFLICT (namespace, actor_id, version) DO UPDATE SET
+            schema_version = excluded.schema_version,
+            timestamp = excluded.timestamp,
+            state = excluded.state
+        """
+    # Turns what was read as a timestamp into an aware datetime.
+    aware: Callable[[Any], datetime]
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self.columns = event_columns(self.timestamp, self.text)
+
+    # -- writing
+
+    def append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed] | None:
+        """Store ``events`` and return the place of each, as a transaction or part of one.
+
+        Raises Django's errors; then nothing is stored, and the caller's transaction goes on.
+        Returns None, with nothing stored, if an actor is not where the events need it to be.
+        """
+        return self.append_locked(namespace, events, expected_version)
+
+    def append_locked(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        """Lock the actors, settle the versions, write: for any events.
+
+        Raises:
+            VersionConflictError, InvalidEventError: see assign_versions().
+        """
+        with transaction.atomic(self.connection.alias), self.connection.cursor() as cursor:
+            self.before_writing(cursor)
+            # In one fixed order, so that two appends cannot wait for each other.
+            actors = sorted({event.actor_id for event, *_ in events})
+            heads = self.lock_actors(cursor, namespace, actors, events[0].event.timestamp)
+            versions = assign_versions(events, heads, expected_version)
+            positions = self.insert_events(cursor, namespace, events, versions)
+            self.move_actors(cursor, namespace, _moves(events, versions))
+        return [Placed(*place) for place in zip(versions, positions, strict=True)]
+
+    def before_writing(self, cursor: CursorWrapper) -> None:  # noqa: B027 - most need nothing
+        """Do what must be done before a transaction takes its first position."""
+
+    @abstractmethod
+    def lock_actors(
+        self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
+    ) -> dict[str, int]:
+        """Keep other writers from these (sorted) actors; return their latest versions."""
+
+    @abstractmethod
+    def insert_events(
+        self,
+        cursor: CursorWrapper,
+        namespace: str,
+        events: Sequence[NewEvent],
+        versions: Sequence[int],
+    ) -> list[int]:
+        """Insert the events in order; return their positions, ascending."""
+
+    @abstractmethod
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+        """Move the locked actors' rows forward."""
+
+    @abstractmethod
+    def moment(self, timestamp: datetime) -> Any:
+        """Return ``timestamp`` as a parameter."""
+
+    # -- reading in order
+
+    def final_positions(self, after: int) -> Iterator[int | None]:
+        """Yield bounds, ascending: at and below each nothing can appear any more.
+
+        The last is the newest position at the time of the call, or what is held up by a
+        transaction that is still open. None: everything is final.
+        """
+        yield None
+
+    # -- keeping events as they are
+
+    @abstractmethod
+    def retention(self) -> AbstractContextManager[None]:
+        """Allow this connection to delete events, inside a transaction."""
+
+
+def _moves(events: Sequence[NewEvent], versions: Sequence[int]) -> list[Move]:
+    moves: dict[str, Move] = {}
+    for (event, *_), version in zip(events, versions, strict=True):
+        actor_id, timestamp = event.actor_id, event.timestamp
+        before = moves.get(actor_id)
+        if before is None:
+            moves[actor_id] = Move(actor_id, version, 1, timestamp, timestamp)
+        else:
+            moves[actor_id] = before._replace(
+                version=version, count=before.count + 1, last_timestamp=timestamp
+            )
+    return list(moves.values())
+
+
+def pause(attempt: int) -> None:
+    """Wait a moment before trying again, longer each time; at random, so that rivals part."""
+    time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - no secret
