@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -56,7 +58,7 @@ def tracing() -> Any:
 
 
 def trace_metadata() -> dict[str, str]:
-    """Return the ``trace_id`` and ``span_id`` of the current OpenTelemetry span, if there is one."""
+    """Return the ids of the current OpenTelemetry span as metadata; nothing if there is none."""
     trace = tracing()
     if trace is None:
         return {}
@@ -103,14 +105,14 @@ class _Observed(Operation):
         namespace: str,
         actor_id: str | None,
         trace: Any,
-        streamed: bool,
     ) -> None:
         self.store = store
         self.name = name
         self.namespace = namespace
         self.actor_id = actor_id
         self.trace = trace
-        self.streamed = streamed
+        # Not while a generator is under way: what its reader does in between is no part of it.
+        self.is_current = True
         self.links: set[tuple[str, str]] = set()
         self.span: Any = None
         self.current: Any = None
@@ -127,8 +129,7 @@ class _Observed(Operation):
                 record_exception=False,
                 set_status_on_exception=False,
             )
-            if not self.streamed:
-                # Not around a generator: what its reader does in between is no part of it.
+            if self.is_current:
                 self.current = self.trace.use_span(
                     self.span, record_exception=False, set_status_on_exception=False
                 )
@@ -140,7 +141,10 @@ class _Observed(Operation):
         if self.span is None or not isinstance(item, Event) or len(self.links) >= MAX_LINKS:
             return
         key = (item.trace_id or "", item.span_id or "")
-        if key not in self.links and (context := _span_context(self.trace, *key)):
+        if key in self.links:
+            return
+        context = _span_context(self.trace, *key)
+        if context is not None and context.span_id != self.span.get_span_context().span_id:
             self.links.add(key)
             self.span.add_link(
                 context, {"eventstore.event_id": item.id, "eventstore.actor_id": item.actor_id}
@@ -162,22 +166,13 @@ class _Observed(Operation):
             if error is not None and outcome != "ok":
                 self.span.set_status(self.trace.StatusCode.ERROR, outcome)
             self.span.end()
-        _tell(
-            self.store, self.namespace, self.name, outcome, self.events, seconds, self.actor_id
-        )
+        _tell(self.store, self.namespace, self.name, outcome, self.events, seconds, self.actor_id)
 
 
 _UNOBSERVED: Final = Operation()
 
 
-def observe(
-    store: EventStore,
-    name: str,
-    namespace: str,
-    actor_id: str | None = None,
-    *,
-    streamed: bool = False,
-) -> Operation:
+def observe(store: EventStore, name: str, namespace: str, actor_id: str | None = None) -> Operation:
     """Return a context manager that tells of one operation.
 
     Args:
@@ -185,12 +180,62 @@ def observe(
         name: what is done: ``save``, ``read_actor``, ``read_store``, ``replay``.
         namespace: the namespace it is done in.
         actor_id: the actor, where there is one.
-        streamed: whether the block is in a generator, which stops in the middle of it.
     """
+    return _observed(store, name, namespace, actor_id) or _UNOBSERVED
+
+
+def observe_items(
+    store: EventStore,
+    name: str,
+    namespace: str,
+    items: Iterator[Event | ReplayError],
+    actor_id: str | None = None,
+) -> Iterator[Event | ReplayError]:
+    """Return ``items``, and tell of the reading when it ends; see observe()."""
+    operation = _observed(store, name, namespace, actor_id)
+    return items if operation is None else _reading(operation, items)
+
+
+def aobserve_items(
+    store: EventStore,
+    name: str,
+    namespace: str,
+    items: AsyncGenerator[Event | ReplayError, None],
+    actor_id: str | None = None,
+) -> AsyncGenerator[Event | ReplayError, None]:
+    """See observe_items()."""
+    operation = _observed(store, name, namespace, actor_id)
+    return items if operation is None else _areading(operation, items)
+
+
+def _observed(
+    store: EventStore, name: str, namespace: str, actor_id: str | None
+) -> _Observed | None:
     trace = tracing()
     if trace is None and not store_operation.receivers and not logger.isEnabledFor(logging.DEBUG):
-        return _UNOBSERVED
-    return _Observed(store, name, namespace, actor_id, trace, streamed)
+        return None
+    return _Observed(store, name, namespace, actor_id, trace)
+
+
+def _reading(
+    operation: _Observed, items: Iterator[Event | ReplayError]
+) -> Iterator[Event | ReplayError]:
+    operation.is_current = False
+    with operation:
+        for item in items:
+            operation.add(item)
+            yield item
+
+
+async def _areading(
+    operation: _Observed, items: AsyncGenerator[Event | ReplayError, None]
+) -> AsyncGenerator[Event | ReplayError, None]:
+    operation.is_current = False
+    with operation:
+        async with aclosing(items):
+            async for item in items:
+                operation.add(item)
+                yield item
 
 
 def retried(store: EventStore, namespace: str, actor_id: str | None, reason: Exception) -> None:

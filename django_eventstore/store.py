@@ -71,6 +71,7 @@ from .exceptions import (
 )
 from .metadata import acurrent_event_metadata, current_event_metadata
 from .namespaces import check_namespace
+from .observability import aobserve_items, observe, observe_items, retried
 from .replay import Replayed, ReplayError, ReplayResult, afold, fold
 from .signals import event_saved, malformed_event_found
 from .skips import SkipReasons
@@ -180,18 +181,22 @@ class EventStore(Backend):
             StoreUnavailableError: see save_event().
         """
         namespace = self.namespace
-        given = as_list(events)
-        new = self._prepare(given, expected_version, current_event_metadata())
-        if not new:
-            return []
-        if isinstance(expected_version, Expect):
-            check_exists(given[0], self._latest_version(namespace, given[0].actor_id))
-            expected_version = None
-        try:
-            placed = self._append(namespace, new, expected_version)
-        except (VersionConflictError, DuplicateEventError) as error:
-            stored = self._find_events(namespace, *_ids(given))
-            return _settle(given, stored, error)
+        with observe(self, "save", namespace) as operation:
+            given = as_list(events)
+            new = self._prepare(given, expected_version, current_event_metadata())
+            if not new:
+                return []
+            for event, *_ in new:
+                operation.add(event)
+            if isinstance(expected_version, Expect):
+                check_exists(given[0], self._latest_version(namespace, given[0].actor_id))
+                expected_version = None
+            try:
+                placed = self._append(namespace, new, expected_version)
+            except (VersionConflictError, DuplicateEventError) as error:
+                stored = self._find_events(namespace, *_ids(given))
+                operation.outcome = "repeated"
+                return _settle(given, stored, error)
         saved = _saved(new, placed)
         if event_saved.has_listeners(type(self)):
             self._on_commit(lambda: self._announce(namespace, saved))
@@ -202,18 +207,22 @@ class EventStore(Backend):
     ) -> list[Event]:
         """See save_events()."""
         namespace = self.namespace
-        given = as_list(events)
-        new = self._prepare(given, expected_version, await acurrent_event_metadata())
-        if not new:
-            return []
-        if isinstance(expected_version, Expect):
-            check_exists(given[0], await self._alatest_version(namespace, given[0].actor_id))
-            expected_version = None
-        try:
-            placed = await self._aappend(namespace, new, expected_version)
-        except (VersionConflictError, DuplicateEventError) as error:
-            stored = await self._afind_events(namespace, *_ids(given))
-            return _settle(given, stored, error)
+        with observe(self, "save", namespace) as operation:
+            given = as_list(events)
+            new = self._prepare(given, expected_version, await acurrent_event_metadata())
+            if not new:
+                return []
+            for event, *_ in new:
+                operation.add(event)
+            if isinstance(expected_version, Expect):
+                check_exists(given[0], await self._alatest_version(namespace, given[0].actor_id))
+                expected_version = None
+            try:
+                placed = await self._aappend(namespace, new, expected_version)
+            except (VersionConflictError, DuplicateEventError) as error:
+                stored = await self._afind_events(namespace, *_ids(given))
+                operation.outcome = "repeated"
+                return _settle(given, stored, error)
         saved = _saved(new, placed)
         if event_saved.has_listeners(type(self)):
             # In a thread: receivers are synchronous, and may use the database.
@@ -263,9 +272,10 @@ class EventStore(Backend):
                     events,
                     expected_version=expected if expected_version is None else expected_version,
                 )
-            except VersionConflictError:
+            except VersionConflictError as error:
                 if retries == 0 or expected_version is not None or _name_versions(events):
                     raise
+                retried(store, store.namespace, actor_id, error)
             retries -= 1
             time.sleep(_pause())
             seen, expected = store._load(actor_id, apply, initial, schema_version, seen)
@@ -293,9 +303,10 @@ class EventStore(Backend):
                     events,
                     expected_version=expected if expected_version is None else expected_version,
                 )
-            except VersionConflictError:
+            except VersionConflictError as error:
                 if retries == 0 or expected_version is not None or _name_versions(events):
                     raise
+                retried(store, store.namespace, actor_id, error)
             retries -= 1
             await asyncio.sleep(_pause())
             seen, expected = await store._aload(actor_id, apply, initial, schema_version, seen)
@@ -536,19 +547,22 @@ class EventStore(Backend):
         namespace = self.namespace
         check_upto(actor_id, "to_version", to_version)
         check_integer("schema_version", schema_version, minimum=1)
-        snapshot = None
-        skipped: list[ReplayError] = []
-        if use_snapshot:
-            for item in self._read_snapshots(namespace, actor_id, to_version):
-                found = _usable(item, schema_version)
-                if isinstance(found, Snapshot):
-                    snapshot = found
-                    break
-                self._report(namespace, found)
-                skipped.append(found)
-        selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
-        items = self._items(namespace, actor_id, selected)
-        return fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+        with observe(self, "replay", namespace, actor_id) as operation:
+            snapshot = None
+            skipped: list[ReplayError] = []
+            if use_snapshot:
+                for item in self._read_snapshots(namespace, actor_id, to_version):
+                    found = _usable(item, schema_version)
+                    if isinstance(found, Snapshot):
+                        snapshot = found
+                        break
+                    self._report(namespace, found)
+                    skipped.append(found)
+            selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
+            items = self._items(namespace, actor_id, selected)
+            replayed = fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+            operation.events = replayed.events_applied
+        return replayed
 
     async def areplay(
         self,
@@ -564,20 +578,27 @@ class EventStore(Backend):
         namespace = self.namespace
         check_upto(actor_id, "to_version", to_version)
         check_integer("schema_version", schema_version, minimum=1)
-        snapshot = None
-        skipped: list[ReplayError] = []
-        if use_snapshot:
-            async with aclosing(self._aread_snapshots(namespace, actor_id, to_version)) as items:
-                async for item in items:
-                    found = _usable(item, schema_version)
-                    if isinstance(found, Snapshot):
-                        snapshot = found
-                        break
-                    await sync_to_async(self._report)(namespace, found)
-                    skipped.append(found)
-        selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
-        events = self._aitems(namespace, actor_id, selected)
-        return await afold(events, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+        with observe(self, "replay", namespace, actor_id) as operation:
+            snapshot = None
+            skipped: list[ReplayError] = []
+            if use_snapshot:
+                async with aclosing(
+                    self._aread_snapshots(namespace, actor_id, to_version)
+                ) as items:
+                    async for item in items:
+                        found = _usable(item, schema_version)
+                        if isinstance(found, Snapshot):
+                            snapshot = found
+                            break
+                        await sync_to_async(self._report)(namespace, found)
+                        skipped.append(found)
+            selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
+            events = self._aitems(namespace, actor_id, selected)
+            replayed = await afold(
+                events, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
+            )
+            operation.events = replayed.events_applied
+        return replayed
 
     # -- reading the whole store
 
@@ -626,28 +647,28 @@ class EventStore(Backend):
             before=before,
             reverse=reverse,
         )
-        return _events_of(self._store_items(self.namespace, selected))
+        return _events_of(self._read_items(selected))
 
     def aread_all(
         self, after: int | None = None, **reading: Unpack[Reading]
     ) -> AsyncIterator[Event]:
         """See read_all()."""
         selected = selection(after, **reading)
-        return _aevents_of(self._astore_items(self.namespace, selected))
+        return _aevents_of(self._aread_items(selected))
 
     def read_all_with_errors(
         self, after: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[Event | ReplayError]:
         """Yield what read_all() does, and a ReplayError in the place of each malformed event."""
         selected = selection(after, **reading)
-        return self._store_items(self.namespace, selected)
+        return self._read_items(selected)
 
     def aread_all_with_errors(
         self, after: int | None = None, **reading: Unpack[Reading]
     ) -> AsyncIterator[Event | ReplayError]:
         """See read_all_with_errors()."""
         selected = selection(after, **reading)
-        return self._astore_items(self.namespace, selected)
+        return self._aread_items(selected)
 
     def subscribe(
         self,
@@ -819,8 +840,24 @@ class EventStore(Backend):
             self._send(event_saved, namespace, event=event)
 
     def _report(self, namespace: str, error: ReplayError) -> None:
-        logger.warning("%s (store %r, namespace %r)", error, self.alias, namespace)
+        logger.warning(
+            "%s (store %r, namespace %r)",
+            error,
+            self.alias,
+            namespace,
+            extra=self._told(namespace, error),
+        )
         self._send(malformed_event_found, namespace, error=error)
+
+    def _told(self, namespace: str, error: ReplayError) -> dict[str, Any]:
+        """Return what log records say of a malformed event beside their text."""
+        return {
+            "store": self.alias,
+            "namespace": namespace,
+            "actor_id": error.actor_id,
+            "position": error.position,
+            "reason": str(error.error),
+        }
 
     def _met(self, namespace: str, error: ReplayError, reasons: SkipReasons) -> ReplayError:
         """Report a malformed event; return it with the reason, if somebody marked it as skipped."""
@@ -829,7 +866,12 @@ class EventStore(Backend):
             self._report(namespace, error)
             return error
         logger.info(
-            "%s (store %r, namespace %r), skipped: %s", error, self.alias, namespace, reason
+            "%s (store %r, namespace %r), skipped: %s",
+            error,
+            self.alias,
+            namespace,
+            reason,
+            extra={**self._told(namespace, error), "skipped": reason},
         )
         return replace(error, skipped=reason)
 
@@ -839,7 +881,11 @@ class EventStore(Backend):
         ):
             if isinstance(response, Exception):
                 logger.error(
-                    "Receiver %r failed (store %r)", receiver, self.alias, exc_info=response
+                    "Receiver %r failed (store %r)",
+                    receiver,
+                    self.alias,
+                    exc_info=response,
+                    extra={"store": self.alias, "namespace": namespace},
                 )
 
     def _items(
@@ -848,7 +894,15 @@ class EventStore(Backend):
         if selected.limit == 0:
             return
         reasons = SkipReasons(self.alias, namespace)
-        for item in upcast(self._read_actor(namespace, actor_id, selected)):
+        for item in upcast(
+            observe_items(
+                self,
+                "read_actor",
+                namespace,
+                self._read_actor(namespace, actor_id, selected),
+                actor_id,
+            )
+        ):
             yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
 
     async def _aitems(
@@ -857,12 +911,32 @@ class EventStore(Backend):
         if selected.limit == 0:
             return
         reasons = SkipReasons(self.alias, namespace)
-        async with aclosing(aupcast(self._aread_actor(namespace, actor_id, selected))) as items:
+        async with aclosing(
+            aupcast(
+                aobserve_items(
+                    self,
+                    "read_actor",
+                    namespace,
+                    self._aread_actor(namespace, actor_id, selected),
+                    actor_id,
+                )
+            )
+        ) as items:
             async for item in items:
                 if isinstance(item, ReplayError):
                     yield await sync_to_async(self._met)(namespace, item, reasons)
                 else:
                     yield item
+
+    def _read_items(self, selected: Selection) -> Iterator[Event | ReplayError]:
+        namespace = self.namespace
+        return observe_items(self, "read_store", namespace, self._store_items(namespace, selected))
+
+    def _aread_items(self, selected: Selection) -> AsyncGenerator[Event | ReplayError, None]:
+        namespace = self.namespace
+        return aobserve_items(
+            self, "read_store", namespace, self._astore_items(namespace, selected)
+        )
 
     def _store_items(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         if selected.limit == 0 or selected.event_types == frozenset():
