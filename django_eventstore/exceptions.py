@@ -130,3 +130,12 @@ class UnsupportedOperation(EventStoreError):
 
 class NamespaceCollisionError(EventStoreError, ImproperlyConfigured):
     """Two namespaces come to one name on the server, or a stream belongs to something else."""
+
+
+class LeaseLost(EventStoreError):
+    """A worker was silent for too long, and its shards went to another; it committed nothing."""
+
+    def __init__(self, worker: str, consumer: str) -> None:
+        super().__init__(
+            f"Worker {worker} no longer owns the shards of {consumer!r} that it worked on."
+        )

@@ -75,22 +75,64 @@ class Watch:
         self.close()
 
 
-class _Progress:
-    """Where a subscription is, what it reads next, and how long it waits before that."""
+class Pacing:
+    """How long to wait before the next read: hardly, after a find; longer and longer otherwise.
 
-    def __init__(self, selected: Selection, watch: Watch, stop: Stop | None) -> None:
-        self._wanted = selected
-        self._position = selected.after
-        # Until it has caught up the store filters. From then on each page is read whole, so that
-        # events of other types move the position on and are not read over and over.
-        self._caught_up = False
+    Args:
+        watch: hears that a read is worth while.
+        stop: ends a wait within about 0.1 seconds.
+    """
+
+    def __init__(self, watch: Watch, stop: Stop | None) -> None:
         self._watch = watch
         self._stop = stop
         self._pause = SHORTEST_PAUSE
 
     @property
     def stopped(self) -> bool:
+        """Whether it is time to end."""
         return self._stop is not None and self._stop.is_set()
+
+    def found_something(self) -> None:
+        """Start again with the shortest pause."""
+        self._pause = SHORTEST_PAUSE
+
+    def found_nothing(self) -> None:
+        """Make the next pause longer."""
+        self._pause = min(self._pause * 2, self._watch.longest_pause)
+
+    def failed(self) -> None:
+        """Make the next pause longer, for a server that does not answer."""
+        self._pause = min(max(self._pause * 2, _SLICE), LONGEST_RETRY)
+
+    def wait(self) -> None:
+        """Wait for that long, or until something is heard of."""
+        if any(map(self._watch.wait, self._slices())):
+            self._pause = SHORTEST_PAUSE
+
+    async def await_(self) -> None:
+        """See wait()."""
+        for seconds in self._slices():
+            if await self._watch.await_(seconds):
+                self._pause = SHORTEST_PAUSE
+                return
+
+    def _slices(self) -> Iterator[float]:
+        end = time.monotonic() + self._pause
+        while not self.stopped and (left := end - time.monotonic()) > 0:
+            yield min(left, _SLICE)
+
+
+class _Progress:
+    """Where a subscription is, and what it reads next."""
+
+    def __init__(self, selected: Selection, pacing: Pacing) -> None:
+        self._wanted = selected
+        self._position = selected.after
+        # Until it has caught up the store filters. From then on each page is read whole, so that
+        # events of other types move the position on and are not read over and over.
+        self._caught_up = False
+        self._pacing = pacing
 
     def next_page(self) -> Selection:
         wanted = replace(self._wanted, after=self._position, limit=PAGE_SIZE)
@@ -102,7 +144,10 @@ class _Progress:
             if item.position is not None:
                 self._position = item.position
                 break
-        self._pause = SHORTEST_PAUSE if page else min(self._pause * 2, self._watch.longest_pause)
+        if page:
+            self._pacing.found_something()
+        else:
+            self._pacing.found_nothing()
         events = [item for item in page if isinstance(item, Event) and self._wanted.matches(item)]
         if len(events) < PAGE_SIZE:
             self._caught_up = True
@@ -110,23 +155,7 @@ class _Progress:
 
     def accept_failure(self, error: StoreUnavailableError) -> None:
         logger.warning("A subscription lost its store, and tries again: %s", error)
-        self._pause = min(max(self._pause * 2, _SLICE), LONGEST_RETRY)
-
-    def slices(self) -> Iterator[float]:
-        """Yield the parts of the next pause, in seconds; end as soon as it is told to stop."""
-        end = time.monotonic() + self._pause
-        while not self.stopped and (left := end - time.monotonic()) > 0:
-            yield min(left, _SLICE)
-
-    def wait(self) -> None:
-        if any(map(self._watch.wait, self.slices())):
-            self._pause = SHORTEST_PAUSE
-
-    async def await_(self) -> None:
-        for seconds in self.slices():
-            if await self._watch.await_(seconds):
-                self._pause = SHORTEST_PAUSE
-                return
+        self._pacing.failed()
 
 
 def subscribe(
@@ -134,20 +163,21 @@ def subscribe(
 ) -> Iterator[Event]:
     """See EventStore.subscribe()."""
     with closing(store._watch(namespace)) as watch:
-        progress = _Progress(selected, watch, stop)
-        while not progress.stopped:
+        pacing = Pacing(watch, stop)
+        progress = _Progress(selected, pacing)
+        while not pacing.stopped:
             try:
                 page = list(store._store_items(namespace, progress.next_page()))
             except StoreUnavailableError as error:
                 progress.accept_failure(error)
-                progress.wait()
+                pacing.wait()
                 continue
             for event in progress.accept(page):
                 yield event
-                if progress.stopped:
+                if pacing.stopped:
                     return
             if not page:
-                progress.wait()
+                pacing.wait()
 
 
 async def asubscribe(
@@ -155,18 +185,19 @@ async def asubscribe(
 ) -> AsyncIterator[Event]:
     """See EventStore.subscribe()."""
     async with aclosing(store._watch(namespace)) as watch:
-        progress = _Progress(selected, watch, stop)
-        while not progress.stopped:
+        pacing = Pacing(watch, stop)
+        progress = _Progress(selected, pacing)
+        while not pacing.stopped:
             try:
                 items = store._astore_items(namespace, progress.next_page())
                 page = [item async for item in items]
             except StoreUnavailableError as error:
                 progress.accept_failure(error)
-                await progress.await_()
+                await pacing.await_()
                 continue
             for event in progress.accept(page):
                 yield event
-                if progress.stopped:
+                if pacing.stopped:
                     return
             if not page:
-                await progress.await_()
+                await pacing.await_()

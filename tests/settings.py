@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_eventstore",
+    "tests.projections",
 ]
 
 MIDDLEWARE = [

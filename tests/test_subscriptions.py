@@ -126,7 +126,11 @@ def test_leaving_the_loop_releases_what_the_subscription_holds(store, monkeypatc
     from django_eventstore.subscriptions import Watch
 
     closed = []
-    monkeypatch.setattr(Watch, "close", closed.append)
+
+    def close(self):
+        closed.append(self)
+
+    monkeypatch.setattr(Watch, "close", close)
     store.save_events(make_events(2))
     subscription = store.subscribe()
     next(subscription)

@@ -1,0 +1,284 @@
+"""The worker: reads the store once for all of its shards, and applies what is new to each."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from django.db import DatabaseError, InterfaceError, connections, transaction
+
+from ..consumer_models import Consumer, ParkedEvent
+from ..consumers import open_consumer
+from ..events import Event
+from ..exceptions import EventStoreError, LeaseLost, StoreUnavailableError
+from ..leases import DEFAULT_LEASE, ShardLeases
+from ..replay import ReplayError
+from ..subscriptions import Pacing, Stop
+from .parking import Parking
+from .registry import Projection
+
+Item = Event | ReplayError
+
+logger = logging.getLogger("django_eventstore")
+
+BATCH_SIZE: Final = 500
+"""The most events that are read, and applied in one transaction."""
+
+LONGEST_BATCH: Final = 0.5
+"""After so many seconds a transaction takes in no further event."""
+
+FLUSH_SECONDS: Final = 1.0
+"""How often the shards of which nothing was written are written."""
+
+
+class ProjectionWorker:
+    """Applies a store's events to a projection, as one of any number of workers.
+
+    Args:
+        projection: the projection.
+        consumer: the generation to work on; unless given, the live one.
+        stop: set it and ``run()`` ends after the transaction that it is in.
+        once: end when everything that was saved is applied.
+        before: only events in front of this position.
+        lease: how long another worker waits for a sign of life before it takes over.
+        exclusive: take all shards from all others.
+    """
+
+    def __init__(
+        self,
+        projection: Projection,
+        *,
+        consumer: Consumer | None = None,
+        stop: Stop | None = None,
+        once: bool = False,
+        before: int | None = None,
+        lease: timedelta = DEFAULT_LEASE,
+        exclusive: bool = False,
+    ) -> None:
+        self.projection = projection
+        self.applied = 0
+        self._using = projection.using
+        self._store = projection.event_store
+        self.consumer = consumer or open_consumer(
+            projection.name, self._store, shards=projection.shards, using=self._using
+        )
+        self._store = self._store.with_namespace(self.consumer.namespace)
+        self.leases = ShardLeases(self.consumer, lease=lease, exclusive=exclusive)
+        self._parking = Parking(self.consumer, projection.retries)
+        self._blocked: set[str] = set()
+        self._stop = stop
+        self._once = once
+        self._before = before
+        self._next_balance = 0.0
+        self._next_flush = 0.0
+
+    def run(self) -> int:
+        """Work until told to stop, or with ``once`` until all is done.
+
+        Returns:
+            How many events this worker applied.
+        """
+        with closing(self._store._watch(self.consumer.namespace)) as watch:
+            pacing = Pacing(watch, self._stop)
+            with self.leases.membership():
+                while not pacing.stopped:
+                    if self._try(self._work, pacing):
+                        pacing.found_something()
+                    elif self._once and self._try(self._is_done, pacing):
+                        break
+                    else:
+                        pacing.wait()
+        return self.applied
+
+    def _try(self, act: Callable[[], bool], pacing: Pacing) -> bool:
+        try:
+            done = act()
+        except LeaseLost as error:
+            logger.warning("%s", error)
+            self.leases.forget()
+            self._next_balance = 0.0
+            return True
+        except (StoreUnavailableError, DatabaseError, InterfaceError) as error:
+            logger.warning("%s cannot go on, and tries again: %s", self.consumer, error)
+            self.leases.error = str(error)
+            self.leases.forget()
+            self._next_balance = 0.0
+            _reconnect(self._using)
+            pacing.failed()
+            return False
+        self.leases.error = ""
+        if not done:
+            pacing.found_nothing()
+        return done
+
+    def _work(self) -> bool:
+        """Do one thing; return whether there may be more to do at once."""
+        now = time.monotonic()
+        if now >= self._next_balance:
+            self._balance()
+        if not self.leases.positions:
+            return False
+        if now >= self._next_flush:
+            self.leases.flush()
+            self._next_flush = now + FLUSH_SECONDS
+        retried = self._retry() if self._blocked else False
+        return self._read() or retried
+
+    def _balance(self) -> bool:
+        changed = self.leases.balance()
+        self._blocked = self._parking.blocked_actors()
+        self._next_balance = time.monotonic() + self.leases.balance_seconds
+        return changed
+
+    def _is_done(self) -> bool:
+        """Tell whether nothing is left that this worker could do."""
+        if self._balance():
+            return False
+        return self.leases.settled and not self._parking.has_pending()
+
+    def _read(self) -> bool:
+        """Apply the next page of the store; return whether there was one."""
+        after = min(self.leases.positions.values())
+        page = list(self._store.read_all_with_errors(after, before=self._before, limit=BATCH_SIZE))
+        tasks = [
+            _Task(item, item.position, self.leases.shard_of(item.actor_id or ""))
+            for item in page
+            if item.position is not None
+        ]
+        if not tasks:
+            return False
+        end = tasks[-1].position
+        if batch := [task for task in tasks if self._is_to_apply(task)]:
+            end = self._apply_batch(batch, end)
+        self.leases.pass_over(end)
+        return True
+
+    def _is_to_apply(self, task: _Task) -> bool:
+        """Tell whether an event is wanted, this worker's, and not applied yet."""
+        if isinstance(task.item, ReplayError):
+            if task.item.skipped is not None:
+                return False
+        elif not self.projection.wants(task.item):
+            return False
+        at = self.leases.positions.get(task.shard)
+        return at is not None and at < task.position
+
+    def _apply_batch(self, batch: Sequence[_Task], end: int) -> int:
+        """Apply ``batch``, or as much as fits in one transaction; return the position reached."""
+        fast = _Transaction(end, set(self._blocked))
+        try:
+            self._apply(batch, fast, self._apply_event)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if fast.committed:
+                logger.exception("%s: a callback on commit failed", self.consumer)
+                return fast.end
+            # Once more, each event by itself, to find those that cannot be applied. That the
+            # database is gone comes up again there, and is no event's fault.
+            logger.info("%s goes through a batch event by event: %r", self.consumer, error)
+        else:
+            return fast.end
+        careful = _Transaction(end, set(self._blocked))
+        self._apply(batch, careful, self._apply_or_park)
+        return careful.end
+
+    def _apply(
+        self,
+        batch: Sequence[_Task],
+        done: _Transaction,
+        act: Callable[[Item, int], bool],
+    ) -> None:
+        def remember() -> None:
+            done.committed = True
+            self.leases.remember(done.shards, done.end)
+            self._blocked = done.blocked
+            self.applied += done.applied
+
+        deadline = time.monotonic() + LONGEST_BATCH
+        with transaction.atomic(using=self._using):
+            # The first callback: one of the projection's may fail, and then it is too late.
+            transaction.on_commit(remember, using=self._using)
+            for item, position, shard in batch:
+                done.shards.add(shard)
+                if item.actor_id in done.blocked:
+                    self._parking.queue(item, shard)
+                elif act(item, shard):
+                    done.applied += 1
+                elif item.actor_id is not None:
+                    done.blocked.add(item.actor_id)
+                if time.monotonic() >= deadline and position < batch[-1].position:
+                    done.end = position
+                    break
+            self.leases.advance(done.shards, done.end)
+
+    def _apply_event(self, item: Item, shard: int) -> bool:
+        if isinstance(item, ReplayError):
+            raise item.error
+        self.projection.apply(item)
+        return True
+
+    def _apply_or_park(self, item: Item, shard: int) -> bool:
+        try:
+            with transaction.atomic(using=self._using):
+                return self._apply_event(item, shard)
+        except Exception as error:
+            self._parking.park(item, shard, error)
+            return False
+
+    def _retry(self) -> bool:
+        """Try the parked events whose time has come; return whether one was applied."""
+        due = list(self._parking.due(self.leases.positions))
+        if applied := sum(map(self._retry_event, due)):
+            self.applied += applied
+            self._blocked = self._parking.blocked_actors()
+        return bool(applied)
+
+    def _retry_event(self, row: ParkedEvent) -> bool:
+        around = self._store.read_all_with_errors(row.position - 1, before=row.position + 1)
+        item = next(iter(around), None)
+        try:
+            with transaction.atomic(using=self._using):
+                self.leases.confirm(row.shard)
+                self._parking.release(row)
+                if item is None:
+                    raise EventStoreError(f"There is no event at position {row.position} any more.")
+                if not (isinstance(item, ReplayError) and item.skipped is not None):
+                    self._apply_event(item, row.shard)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            with transaction.atomic(using=self._using):
+                self.leases.confirm(row.shard)
+                self._parking.failed_again(row, error)
+            return False
+        return True
+
+
+class _Task(NamedTuple):
+    item: Item
+    position: int
+    shard: int
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """What one transaction takes in."""
+
+    end: int
+    blocked: set[str]
+    shards: set[int] = field(default_factory=set)
+    applied: int = 0
+    committed: bool = False
+
+
+def _reconnect(alias: str) -> None:
+    """Let the next query connect anew, if the connection is broken."""
+    connection = connections[alias]
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
