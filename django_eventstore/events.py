@@ -155,6 +155,8 @@ class Event:
                 raise InvalidEventError(name, "must not be null; leave it out for the default.")
         event = cls(**known)
         check_event(event)
+        if event.position is not None:
+            check_integer("position", event.position, minimum=0)
         return event
 
 
@@ -238,6 +240,8 @@ class Snapshot:
             known["timestamp"] = parse_timestamp(known["timestamp"])
         snapshot = cls(**known)
         check_snapshot(snapshot)
+        if snapshot.position is not None:
+            check_integer("position", snapshot.position, minimum=0)
         return snapshot
 
 
@@ -263,6 +267,8 @@ def format_timestamp(timestamp: datetime) -> str:
 
 def parse_timestamp(text: object) -> datetime:
     """Return the aware datetime, in UTC, of ISO 8601 text with an offset.
+
+    Digits beyond microseconds are cut off.
 
     Raises:
         InvalidEventError: it is no such text.

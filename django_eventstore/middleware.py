@@ -13,7 +13,10 @@ from django.http import HttpRequest, HttpResponseBase
 from .metadata import event_metadata
 
 _ID = re.compile(r"[!-~]{1,128}")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+# Only versions after 00 may say more, which we do not know of.
+_TRACEPARENT = re.compile(
+    r"(?!ff|00-.{53}-)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+)
 
 
 class EventMetadataMiddleware:
@@ -54,11 +57,9 @@ def _metadata(request: HttpRequest) -> dict[str, Any]:
         return str(user.pk) if user is not None and user.is_authenticated else None
 
     headers = request.headers
-    correlation_id = headers.get("X-Correlation-ID") or headers.get("X-Request-ID") or ""
-    keys: dict[str, Any] = {
-        "user_id": user_id,
-        "correlation_id": correlation_id if _ID.fullmatch(correlation_id) else str(uuid4()),
-    }
+    given = (headers.get(name, "") for name in ("X-Correlation-ID", "X-Request-ID"))
+    correlation_id = next(filter(_ID.fullmatch, given), None) or str(uuid4())
+    keys: dict[str, Any] = {"user_id": user_id, "correlation_id": correlation_id}
     trace = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
     if trace and int(trace[1], 16) and int(trace[2], 16):
         keys["trace_id"], keys["span_id"] = trace[1], trace[2]

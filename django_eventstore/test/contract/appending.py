@@ -12,7 +12,7 @@ from ...exceptions import (
     UnsupportedOperation,
     VersionConflictError,
 )
-from .base import ContractBase, check_stored, make_events, numbers, raises
+from .base import ContractBase, check_ascending, check_stored, make_events, numbers, raises
 
 
 class Appending(ContractBase):
@@ -63,8 +63,7 @@ class Appending(ContractBase):
         for stored, event in zip(saved, given, strict=True):
             check_stored(stored, event)
         assert self.store.get_events("order-1") == saved
-        positions = [event.position for event in saved]
-        assert positions == sorted(set(positions))
+        check_ascending(saved)
 
     def test_events_may_come_from_a_generator(self) -> None:
         saved = self.store.save_events(event for event in make_events(3))
@@ -82,9 +81,7 @@ class Appending(ContractBase):
             self.store.save_event(Event(actor_id, "placed"))
             for actor_id in ("order-2", "order-1", "order-3", "order-1")
         ]
-        positions = [event.position for event in saved]
-        assert positions == sorted(set(positions))
-        assert all(isinstance(position, int) and 0 < position < 2**63 for position in positions)
+        check_ascending(saved)
 
     def test_equal_content_under_another_id_is_another_event(self) -> None:
         moment = datetime(2024, 1, 1, tzinfo=UTC)
@@ -206,7 +203,8 @@ class Appending(ContractBase):
                 self.store.save_event(wrong)
             with raises(InvalidEventError):
                 self.store.save_events([wrong])
-        for wrong in (Event("order-1", "placed"), "events", b"events", 7, {"a": 1}):
-            with raises(InvalidEventError):
-                self.store.save_events(wrong)
+        for no_list in (Event("order-1", "placed"), "events", b"events", 7, {"a": 1}, None):
+            with raises(InvalidEventError) as caught:
+                self.store.save_events(no_list)
+            assert caught.exception.field == "events"
         assert self.store.count_events() == 0

@@ -35,7 +35,7 @@ class Asynchrony(ContractBase):
                 assert callable(getattr(type(self.store), f"a{name}"))
 
     def test_tasks_append_to_one_actor(self) -> None:
-        async def main() -> list[Event]:
+        async def main() -> Any:
             saves = (self.store.asave_event(Event("order-1", "placed")) for _ in range(20))
             return list(await asyncio.gather(*saves))
 
@@ -52,7 +52,7 @@ class Asynchrony(ContractBase):
                 return False
             return True
 
-        async def main() -> int:
+        async def main() -> Any:
             return sum(await asyncio.gather(*(save() for _ in range(10))))
 
         assert run(main) == 1
@@ -88,7 +88,7 @@ class Asynchrony(ContractBase):
     def test_iterating_may_stop_early(self) -> None:
         self.store.save_events(make_events(30))
 
-        async def main() -> int:
+        async def main() -> Any:
             for items in (
                 self.store.aiter_events("order-1"),
                 self.store.aread_all(),
@@ -112,7 +112,7 @@ class Asynchrony(ContractBase):
                 await self.store.asave_event(Event("order-1", "item added", {"n": 9}))
             return Event("order-1", "item added", {"n": sum(state)})
 
-        async def main() -> list[Event]:
+        async def main() -> Any:
             return await self.store.aupdate("order-1", decide, add, [])
 
         (saved,) = run(main)
@@ -120,7 +120,7 @@ class Asynchrony(ContractBase):
         assert saved.data == {"n": 12}
 
     def test_receivers_are_called(self) -> None:
-        async def main() -> Event:
+        async def main() -> Any:
             return await self.store.asave_event(Event("order-1", "placed"))
 
         with received(event_saved) as got:
@@ -137,7 +137,7 @@ class Asynchrony(ContractBase):
         run(main)
 
     def test_one_event_loop_after_the_other(self) -> None:
-        async def main() -> int:
+        async def main() -> Any:
             return (await self.store.asave_event(Event("order-1", "placed"))).version
 
         assert [run(main) for _ in range(3)] == [1, 2, 3]

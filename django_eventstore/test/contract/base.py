@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 from asgiref.sync import async_to_sync, sync_to_async
 
 from ...events import Event
+from ...replay import ReplayError
 from ...store import EventStore
 
 raises = TestCase().assertRaises
@@ -107,7 +108,8 @@ class Twins:
     ) -> list[Event]:
         """Call aupdate(); ``decide`` may use the store, as it may with update()."""
         updated = self._store.aupdate(actor_id, sync_to_async(decide), *args, **kwargs)
-        return async_to_sync(_finish)(updated)
+        saved: list[Event] = async_to_sync(_finish)(updated)
+        return saved
 
     def with_namespace(self, name: str) -> Twins:
         """Return the twins of the store in another namespace."""
@@ -136,6 +138,15 @@ def add(state: list[int], event: Event) -> list[int]:
     """Fold: collect the numbers that make_events() put in, changing the state in place."""
     state.append(event.data["n"])
     return state
+
+
+def check_ascending(items: Sequence[Event | ReplayError]) -> None:
+    """Assert that each position is a positive 63-bit integer, and above the one before."""
+    last = 0
+    for item in items:
+        assert type(item.position) is int
+        assert last < item.position < 2**63
+        last = item.position
 
 
 def as_json(value: Any) -> bytes:

@@ -8,7 +8,7 @@ from unittest import TestCase
 from ...events import Event
 from ...replay import ReplayError
 from ...signals import malformed_event_found
-from .base import ContractBase, add, make_events, numbers
+from .base import ContractBase, add, check_ascending, make_events, numbers
 from .signalling import received
 
 assert_logs = TestCase().assertLogs
@@ -38,8 +38,7 @@ class Malformed(ContractBase):
             assert isinstance(error.error, Exception)
             assert error.actor_id == "order-1"
             assert str(error.position) in str(error)
-        positions = [error.position for error in errors]
-        assert positions == sorted(set(positions))
+        check_ascending(errors)
 
     def test_reading_leaves_them_out_and_says_so(self) -> None:
         self.save_with_malformed()
@@ -75,8 +74,7 @@ class Malformed(ContractBase):
             numbered = [item.data["n"] if isinstance(item, Event) else None for item in items]
             assert numbered == [1, 2, 3, *[None] * len(self.malformed), 4, 5]
             self.check_errors([item for item in items if isinstance(item, ReplayError)])
-            positions = [item.position for item in items]
-            assert positions == sorted(set(positions))
+            check_ascending(items)
 
     def test_a_limit_counts_the_events_that_can_be_read(self) -> None:
         self.save_with_malformed()

@@ -87,7 +87,8 @@ class Transactions(ContractBase):
         """Return a transaction on the store's own database."""
         if not self.store.supports_transactions:
             raise SkipTest("the store takes no part in transactions")
-        return transaction.atomic(using=self.store.database)
+        atomic: transaction.Atomic = transaction.atomic(using=self.store.database)
+        return atomic
 
     def test_what_is_rolled_back_was_never_there(self) -> None:
         with raises(RuntimeError), self.atomic():

@@ -38,7 +38,8 @@ class Updating(ContractBase):
         assert saved.version == 1
 
     def test_deciding_nothing_saves_nothing_and_makes_no_actor(self) -> None:
-        for nothing in (None, [], ()):
+        nothings: tuple[Any, ...] = (None, [], ())
+        for nothing in nothings:
             assert self.store.update("order-1", lambda _: nothing, add, []) == []  # noqa: B023
         assert self.store.get_actors().actors == []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...events import Event
 from ...exceptions import InvalidEventError
-from .base import ContractBase, make_events, numbers, raises
+from .base import ContractBase, check_ascending, make_events, numbers, raises
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -38,8 +38,7 @@ class WholeStore(ContractBase):
         saved = self.save_orders()
         assert list(self.store.read_all()) == saved
         assert list(self.store.read_all(reverse=True)) == saved[::-1]
-        positions = [event.position for event in saved]
-        assert positions == sorted(set(positions))
+        check_ascending(saved)
 
     def test_each_filter_selects_exactly_its_events(self) -> None:
         saved = self.save_orders()
@@ -115,10 +114,10 @@ class WholeStore(ContractBase):
     def test_a_batch_may_be_cut_by_a_limit_and_gone_on_with(self) -> None:
         self.store.save_events(make_events(10))
         self.store.save_events(make_events(10))
-        seen: list[int] = []
+        seen: list[int | None] = []
         checkpoint = None
         while page := list(self.store.read_all(after=checkpoint, limit=3)):
-            seen += [event.version for event in page if event.version]
+            seen += [event.version for event in page]
             checkpoint = page[-1].position
         assert seen == list(range(1, 21))
 
@@ -127,9 +126,8 @@ class WholeStore(ContractBase):
             self.store.save_events(make_events(400, f"order-{number % 2}"))
         events = list(self.store.read_all())
         assert len(events) == self.store.count_events() == 2400
-        positions = [event.position for event in events]
-        assert positions == sorted(set(positions))
-        assert list(self.store.read_all(after=positions[1199])) == events[1200:]
+        check_ascending(events)
+        assert list(self.store.read_all(after=events[1199].position)) == events[1200:]
         assert next(iter(self.store.read_all(reverse=True))) == events[-1]
 
     def test_with_errors_nothing_is_added_where_all_is_well(self) -> None:
@@ -155,7 +153,7 @@ class WholeStore(ContractBase):
         saved = self.save_orders()
         for event in saved[::6]:
             assert self.store.get_event(event.position) == event
-        assert self.store.get_event(saved[-1].position + 10_000) is None
+        assert self.store.get_event((saved[-1].position or 0) + 10_000) is None
         assert self.store.get_event(0) is None
         assert self.store.get_event(2**63 - 1) is None
         for wrong in (None, True, -1, "1", 1.0, 2**63):
