@@ -38,6 +38,10 @@ class Interrupt:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def is_set(self) -> bool:
+        """Tell whether a signal has come: so this can end a subscription, as its ``stop``."""
+        return self.requested
+
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal has come."""
         if self.requested:
