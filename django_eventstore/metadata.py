@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
+from .tracing import trace_metadata
 from .validation import check_metadata
 
 CORRELATION_ID: Final = "correlation_id"
@@ -29,11 +30,12 @@ def current_event_metadata() -> dict[str, str]:
     """Return the metadata that the enclosing ``event_metadata()`` blocks hold.
 
     It belongs to the current thread or task (``contextvars``). Callable values are called.
+    Where the project traces with OpenTelemetry, the current span is under it all.
 
     Raises:
         InvalidEventError: a callable returned something that is no text.
     """
-    held = {}
+    held = trace_metadata()
     for key, value in _ambient.get().items():
         text = value() if callable(value) else value
         if text is not None:

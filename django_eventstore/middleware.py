@@ -11,11 +11,12 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
 from .metadata import event_metadata
+from .tracing import trace_metadata
 
 _ID = re.compile(r"[!-~]{1,128}")
 # Only versions after 00 may say more, which we do not know of.
 _TRACEPARENT = re.compile(
-    r"(?!ff|00-.{53}-)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+    r"(?!ff|00-.{52}-)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
 )
 
 
@@ -26,7 +27,8 @@ class EventMetadataMiddleware:
     middleware behind ``AuthenticationMiddleware``; the user is looked up when an event is
     saved, and only then). ``correlation_id``: the header ``X-Correlation-ID`` or
     ``X-Request-ID``, otherwise a new UUID. ``trace_id`` and ``span_id``: of the header
-    ``traceparent`` (W3C Trace Context). A header that is malformed is passed over.
+    ``traceparent`` (W3C Trace Context), unless there is an OpenTelemetry span to take them
+    from. A header that is malformed is passed over.
     """
 
     sync_capable = True
@@ -60,6 +62,8 @@ def _metadata(request: HttpRequest) -> dict[str, Any]:
     given = (headers.get(name, "") for name in ("X-Correlation-ID", "X-Request-ID"))
     correlation_id = next(filter(_ID.fullmatch, given), None) or str(uuid4())
     keys: dict[str, Any] = {"user_id": user_id, "correlation_id": correlation_id}
+    if trace_metadata():
+        return keys  # events get the current OpenTelemetry span, which is nearer than the header
     trace = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
     if trace and int(trace[1], 16) and int(trace[2], 16):
         keys["trace_id"], keys["span_id"] = trace[1], trace[2]
