@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from asgiref.local import Local
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.connection import BaseConnectionHandler, ConnectionProxy
@@ -37,7 +38,9 @@ class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
     settings_name = "EVENT_STORES"
 
     def configure_settings(self, settings: dict[str, Any] | None) -> dict[str, Any]:
-        stores: dict[str, Any] = super().configure_settings(settings) or DEFAULT_STORES
+        if settings is None:
+            settings = getattr(django_settings, self.settings_name, None)
+        stores: dict[str, Any] = settings or DEFAULT_STORES
         if not isinstance(stores, dict):
             raise ImproperlyConfigured(
                 f"EVENT_STORES must be a dict of aliases, got {type(stores).__name__}."
