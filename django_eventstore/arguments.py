@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, TypedDict
 
@@ -83,7 +83,7 @@ def decided(events: Decided) -> list[Event]:
 
 
 def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) -> list[NewEvent]:
-    """Check ``events``, merge the ``ambient`` metadata into each, and encode them.
+    """Check ``events``, merge the ``ambient`` metadata into each, and encode them; times in UTC.
 
     Args:
         events: as given.
@@ -102,6 +102,8 @@ def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) 
             raise DuplicateEventError(given.id, given.actor_id, "twice in one append")
         ids.add(given.id)
         event = replace(given, metadata={**ambient, **given.metadata}) if ambient else given
+        if given.timestamp.tzinfo is not UTC:
+            event = replace(event, timestamp=check_timestamp("timestamp", given.timestamp))
         metadata = orjson.dumps(dict(event.metadata))
         check_size(len(data) + len(metadata), limit, "event")
         new.append(NewEvent(event, data, metadata))
@@ -136,8 +138,8 @@ def check_exists(event: Event, latest: int) -> None:
         raise VersionConflictError(event.actor_id, event.version or 1, None, 0)
 
 
-def snapshot_state(snapshot: Snapshot, limit: int) -> bytes:
-    """Check ``snapshot``; return its state as JSON text.
+def new_snapshot(snapshot: Snapshot, limit: int) -> tuple[Snapshot, bytes]:
+    """Check ``snapshot``; return it with its time in UTC, and its state as JSON text.
 
     Raises:
         InvalidEventError: a field is wrong.
@@ -145,7 +147,8 @@ def snapshot_state(snapshot: Snapshot, limit: int) -> bytes:
     """
     state = check_snapshot(snapshot)
     check_size(len(state), limit, "snapshot")
-    return state
+    timestamp = check_timestamp("timestamp", snapshot.timestamp)
+    return replace(snapshot, timestamp=timestamp), state
 
 
 def check_upto(actor_id: str, name: str, version: int | None) -> None:

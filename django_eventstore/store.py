@@ -50,8 +50,8 @@ from .arguments import (
     decided,
     lookup,
     new_events,
+    new_snapshot,
     selection,
-    snapshot_state,
 )
 from .backends.base import (
     ActorPage,
@@ -77,7 +77,7 @@ from .signals import event_saved, malformed_event_found
 from .skips import SkipReasons
 from .subscriptions import Stop
 from .upcasting import aupcast, upcast, upcast_item
-from .validation import check_integer, check_text, check_timestamp
+from .validation import check_integer, check_text
 
 __all__ = ["MUST_EXIST", "EventStore"]
 
@@ -462,13 +462,13 @@ class EventStore(Backend):
             StoreUnavailableError: no answer from the store.
         """
         namespace = self.namespace
-        state = snapshot_state(snapshot, self.options.max_event_size)
+        snapshot, state = new_snapshot(snapshot, self.options.max_event_size)
         return _kept(snapshot, state, self._save_snapshot(namespace, snapshot, state))
 
     async def asave_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """See save_snapshot()."""
         namespace = self.namespace
-        state = snapshot_state(snapshot, self.options.max_event_size)
+        snapshot, state = new_snapshot(snapshot, self.options.max_event_size)
         return _kept(snapshot, state, await self._asave_snapshot(namespace, snapshot, state))
 
     def get_latest_snapshot(
@@ -1020,7 +1020,7 @@ def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
             event.id,
             event.command_id,
             dict(event.metadata),
-            check_timestamp("timestamp", event.timestamp),
+            event.timestamp,
             place.position,
         )
         for (event, data, _), place in zip(new, placed, strict=True)
@@ -1028,8 +1028,7 @@ def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
 
 
 def _kept(snapshot: Snapshot, state: bytes, position: int | None) -> Snapshot:
-    timestamp = check_timestamp("timestamp", snapshot.timestamp)
-    return replace(snapshot, state=orjson.loads(state), timestamp=timestamp, position=position)
+    return replace(snapshot, state=orjson.loads(state), position=position)
 
 
 def _name_versions(events: Iterable[Event]) -> bool:

@@ -59,7 +59,7 @@ class StoreOptions(Options):
 
 
 class NewEvent(NamedTuple):
-    """An event to append: validated, its metadata complete."""
+    """An event to append: validated, its metadata complete, its timestamp in UTC."""
 
     event: Event
     data: bytes
@@ -291,6 +291,8 @@ class Backend(ABC):
     @abstractmethod
     def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         """Store ``snapshot`` (``state`` is its JSON text), over one at the same version.
+
+        Its timestamp is in UTC.
 
         Keeps the newest ``options.snapshots_kept`` of the actor. Returns its position, if any.
         """
