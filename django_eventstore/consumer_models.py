@@ -49,7 +49,7 @@ class Consumer(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class ConsumerWorker(models.Model):
@@ -73,7 +73,7 @@ class ConsumerWorker(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class ShardLease(models.Model):

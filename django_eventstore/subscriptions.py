@@ -88,9 +88,8 @@ class Pacing:
         self._stop = stop
         self._pause = SHORTEST_PAUSE
 
-    @property
     def stopped(self) -> bool:
-        """Whether it is time to end."""
+        """Tell whether it is time to end."""
         return self._stop is not None and self._stop.is_set()
 
     def found_something(self) -> None:
@@ -119,7 +118,7 @@ class Pacing:
 
     def _slices(self) -> Iterator[float]:
         end = time.monotonic() + self._pause
-        while not self.stopped and (left := end - time.monotonic()) > 0:
+        while not self.stopped() and (left := end - time.monotonic()) > 0:
             yield min(left, _SLICE)
 
 
@@ -165,7 +164,7 @@ def subscribe(
     with closing(store._watch(namespace)) as watch:
         pacing = Pacing(watch, stop)
         progress = _Progress(selected, pacing)
-        while not pacing.stopped:
+        while not pacing.stopped():
             try:
                 page = list(store._store_items(namespace, progress.next_page()))
             except StoreUnavailableError as error:
@@ -174,7 +173,7 @@ def subscribe(
                 continue
             for event in progress.accept(page):
                 yield event
-                if pacing.stopped:
+                if pacing.stopped():
                     return
             if not page:
                 pacing.wait()
@@ -187,7 +186,7 @@ async def asubscribe(
     async with aclosing(store._watch(namespace)) as watch:
         pacing = Pacing(watch, stop)
         progress = _Progress(selected, pacing)
-        while not pacing.stopped:
+        while not pacing.stopped():
             try:
                 items = store._astore_items(namespace, progress.next_page())
                 page = [item async for item in items]
@@ -197,7 +196,7 @@ async def asubscribe(
                 continue
             for event in progress.accept(page):
                 yield event
-                if pacing.stopped:
+                if pacing.stopped():
                     return
             if not page:
                 await pacing.await_()

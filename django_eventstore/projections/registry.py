@@ -11,6 +11,8 @@ from django.db import models, router
 from django.utils.module_loading import autodiscover_modules
 
 from ..conf import event_stores
+from ..consumer_models import Consumer
+from ..consumers import ConsumerFigures, consumer_figures, open_consumer
 from ..events import Event
 from ..exceptions import InvalidEventError
 from ..store import EventStore
@@ -66,7 +68,8 @@ class Projection:
     @property
     def event_store(self) -> EventStore:
         """The store that it reads."""
-        return event_stores[self.store]
+        store: EventStore = event_stores[self.store]
+        return store
 
     @property
     def using(self) -> str:
@@ -74,6 +77,22 @@ class Projection:
         if self.database is not None:
             return self.database
         return router.db_for_write(self.models[0]) if self.models else "default"
+
+    def open_consumer(self) -> Consumer:
+        """Return its live generation in the database: made on first use.
+
+        Raises:
+            ImproperlyConfigured: the one there reads another store, or has other shards.
+        """
+        return open_consumer(self.name, self.event_store, shards=self.shards, using=self.using)
+
+    def figures(self) -> ConsumerFigures:
+        """Return how far it is, how much is left, and what went wrong.
+
+        Raises:
+            StoreUnavailableError: the store cannot be reached.
+        """
+        return consumer_figures(self.open_consumer(), self.event_store)
 
     def __str__(self) -> str:
         return self.name

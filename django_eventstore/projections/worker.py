@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from django.db import DatabaseError, InterfaceError, connections, transaction
 
 from ..consumer_models import Consumer, ParkedEvent
-from ..consumers import open_consumer
 from ..events import Event
 from ..exceptions import EventStoreError, LeaseLost, StoreUnavailableError
 from ..leases import DEFAULT_LEASE, ShardLeases
@@ -63,11 +62,8 @@ class ProjectionWorker:
         self.projection = projection
         self.applied = 0
         self._using = projection.using
-        self._store = projection.event_store
-        self.consumer = consumer or open_consumer(
-            projection.name, self._store, shards=projection.shards, using=self._using
-        )
-        self._store = self._store.with_namespace(self.consumer.namespace)
+        self.consumer = consumer or projection.open_consumer()
+        self._store = projection.event_store.with_namespace(self.consumer.namespace)
         self.leases = ShardLeases(self.consumer, lease=lease, exclusive=exclusive)
         self._parking = Parking(self.consumer, projection.retries)
         self._blocked: set[str] = set()
@@ -86,7 +82,7 @@ class ProjectionWorker:
         with closing(self._store._watch(self.consumer.namespace)) as watch:
             pacing = Pacing(watch, self._stop)
             with self.leases.membership():
-                while not pacing.stopped:
+                while not pacing.stopped():
                     if self._try(self._work, pacing):
                         pacing.found_something()
                     elif self._once and self._try(self._is_done, pacing):

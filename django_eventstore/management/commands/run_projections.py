@@ -1,0 +1,119 @@
+"""Keep projections up to date."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.leases import DEFAULT_LEASE
+from django_eventstore.management.base import EventStoreCommand, positive
+from django_eventstore.management.terminal import table, terminal_width
+from django_eventstore.projections import Projection, get_projection, get_projections
+from django_eventstore.projections.parking import Parking
+from django_eventstore.projections.processes import work, work_in_processes
+
+
+class Command(EventStoreCommand):
+    help = """\
+Apply the events of the stores to projections: what is there, and then what is
+saved, until stopped by Ctrl-C or SIGTERM. Start it as often as you like, on any
+number of hosts: the workers share the work, and take over from each other."""
+    examples = """\
+  manage.py run_projections
+  manage.py run_projections permit-counts --workers 4
+  manage.py run_projections --once
+  manage.py run_projections --status --format json
+  manage.py run_projections permit-counts --retry-parked --once
+
+exit status: 0 all is well; 1 events are parked (with --once or --status), or a
+worker failed; 2 wrong arguments"""
+    formats = ("table", "json")
+    names_store = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help="a projection (default: all of them)"
+        )
+        parser.add_argument(
+            "--once", action="store_true", help="end when everything that was saved is applied"
+        )
+        parser.add_argument(
+            "--workers",
+            type=positive,
+            default=1,
+            metavar="N",
+            help="how many processes to work in (default: 1, this one)",
+        )
+        parser.add_argument(
+            "--lease-seconds",
+            type=positive,
+            default=int(DEFAULT_LEASE.total_seconds()),
+            metavar="N",
+            help="how long a worker that gives no sign of life keeps its share "
+            f"(default: {DEFAULT_LEASE.total_seconds():.0f})",
+        )
+        parser.add_argument(
+            "--retry-parked", action="store_true", help="try parked events again, too"
+        )
+        parser.add_argument(
+            "--status", action="store_true", help="only show how the projections are doing"
+        )
+        parser.add_argument(
+            "--format",
+            choices=self.formats,
+            default=self.formats[0],
+            help=f"how to print the status (default: {self.formats[0]})",
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        projections = [get_projection(name) for name in options["names"]] or get_projections()
+        if not projections:
+            raise CommandError("There are no projections; define them in an app's projections.py.")
+        if options["retry_parked"]:
+            self._retry(projections)
+        if not options["status"]:
+            self._work([projection.name for projection in projections], options)
+        if options["status"] or options["once"]:
+            self._show(projections, options["format"])
+
+    def _work(self, names: list[str], options: dict[str, Any]) -> None:
+        lease = timedelta(seconds=options["lease_seconds"])
+        if options["workers"] == 1:
+            work(names, stop=self.interrupt, once=options["once"], lease=lease)
+        else:
+            work_in_processes(
+                options["workers"], names, stop=self.interrupt, once=options["once"], lease=lease
+            )
+
+    def _retry(self, projections: list[Projection]) -> None:
+        for projection in projections:
+            Parking(projection.open_consumer(), projection.retries).retry()
+
+    def _show(self, projections: list[Projection], form: str) -> None:
+        figures = [projection.figures() for projection in projections]
+        if form == "json":
+            self.print_json([asdict(each) for each in figures])
+        else:
+            rows = [
+                (
+                    each.name,
+                    each.position,
+                    each.lag,
+                    f"{each.lag_time.total_seconds():.0f} s",
+                    each.workers,
+                    each.parked,
+                    each.last_error.strip().rpartition("\n")[2],
+                )
+                for each in figures
+            ]
+            headers = ("projection", "position", "lag", "oldest", "workers", "parked", "last error")
+            for line in table(headers, rows, width=terminal_width(self.stdout)):
+                self.stdout.write(line)
+        if parked := sum(each.parked for each in figures):
+            raise CommandError(
+                f"{parked} {'event is' if parked == 1 else 'events are'} parked: see the model "
+                f"ParkedEvent, put the cause right and use --retry-parked, or delete the rows."
+            )

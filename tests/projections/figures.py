@@ -1,0 +1,22 @@
+"""Comparing a projection with its store."""
+
+from __future__ import annotations
+
+from django.db.models import Sum
+
+from django_eventstore import event_stores
+
+from .models import Total
+
+
+def agree(alias, store=None):
+    """Assert that the totals in the database ``alias`` are those of the store."""
+    events = list((store or event_stores[alias]).read_all())
+    totals = Total.objects.using(alias)
+    found = totals.aggregate(count=Sum("count"), amount=Sum("amount"))
+    assert found == {
+        "count": len(events) or None,
+        "amount": sum(event.data["n"] for event in events) if events else None,
+    }
+    versions = {event.actor_id: event.version for event in events}
+    assert dict(totals.values_list("actor_id", "version")) == versions
