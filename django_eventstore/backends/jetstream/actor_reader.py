@@ -1,0 +1,232 @@
+"""Reading one actor, a page at a time."""
+
+from __future__ import annotations
+
+from ...events import Event
+from ...replay import ReplayError
+from ...versions import NO_HEAD, Head
+from ..base import ActorRange
+from .call import Call
+from .codec import Stored, from_direct
+from .connection import Exchange
+from .history import (
+    BATCHES_SINCE,
+    MAX_SUBJECTS,
+    PAGE_BYTES,
+    History,
+    Items,
+    fold,
+    leader_request,
+    own_head,
+    read_message,
+    stray_error,
+)
+
+FIRST_WINDOW = 64
+
+
+class ActorReader:
+    """Gives the events of ``selected``, page after page.
+
+    Args:
+        history: the actor's.
+        selected: which of its events.
+        known: how far the caller believes the actor to be, or None.
+    """
+
+    def __init__(self, history: History, selected: ActorRange, known: Head | None = None) -> None:
+        self.history = history
+        self.selected = selected
+        self.known = known
+        self.head: Head | None = None  # how far the actor is
+        self.left = selected.limit
+        self.done = False
+        self._strays: Items = []
+        self._at: Head = NO_HEAD  # how far the pages so far go
+        self._next = 1  # the number that the next page starts at (or, in reverse, ends at)
+        self._size = FIRST_WINDOW
+        self._ahead: tuple[int, int, Exchange] | None = None
+
+    async def page(self, call: Call) -> Items:
+        """Return the next events; an empty page is not the end, ``done`` is."""
+        if self.head is None:
+            return await self._first_page(call)
+        if self.selected.reverse:
+            return await self._page_down(call)
+        return await self._page_up(call)
+
+    async def _first_page(self, call: Call) -> Items:
+        selected, history = self.selected, self.history
+        whole = selected.from_version <= 1 and selected.limit is None and not selected.reverse
+        if whole and history.stream.direct and call.connection.server_version >= BATCHES_SINCE:
+            return await self._short_history(call)
+        await self._find_head(call)
+        return await self.page(call)
+
+    async def _find_head(self, call: Call) -> None:
+        history = self.history
+        ((reply,),) = await call.ask(
+            [leader_request(call, history.stream, last_by_subj=f"{history.subject}*")]
+        )
+        last = read_message(reply)
+        if last is None:
+            self.head = NO_HEAD
+        elif self.known is not None and last.sequence == self.known.sequence:
+            self.head = self.known
+        else:
+            self.head = own_head(last, history.actor_id)
+        if self.head is None:
+            assert last is not None
+            self.head, strays = await history._head_by_fold(call, last)
+            self._strays = [stray_error(stray) for stray in strays]
+        await self._find_start(call)
+
+    async def _find_start(self, call: Call) -> None:
+        head, selected = self.head, self.selected
+        assert head is not None
+        if selected.reverse:
+            self._next = head.appends
+            return
+        if selected.from_version > head.version:
+            self._next = head.appends + 1
+            return
+        # Versions rise by one at least with each append: nothing wanted is below this number...
+        start = head.appends - (head.version - selected.from_version)
+        if start > 1:
+            at = await self.history.before(call, start)
+            # ... unless malformed appends, which raise nothing, stand between.
+            if at is not None and at.version < selected.from_version:
+                self._next, self._at = start, at
+
+    async def _short_history(self, call: Call) -> Items:
+        """Read it all with one request, if it is not too much for one."""
+        history = self.history
+        pattern = f"{history.subject}*"
+        (reply,), replies = await call.ask(
+            [
+                leader_request(call, history.stream, last_by_subj=pattern),
+                call.api_request(
+                    f"DIRECT.GET.{history.stream.name}",
+                    {"multi_last": [pattern], "max_bytes": 2 * PAGE_BYTES},
+                    many=True,
+                ),
+            ]
+        )
+        last = read_message(reply)
+        if last is None:
+            self.head = NO_HEAD
+            self.done = True
+            return []
+        found = [from_direct(each) for each in replies[:-1]]
+        self.head = own_head(last, history.actor_id)
+        # All of it, and all from us, is the common case: the last message is there, and as many
+        # before it as its number says.
+        if (
+            self.head is not None
+            and len(found) == self.head.appends
+            and found[-1].sequence == last.sequence
+        ):
+            self.done = True
+            return self._take(found)
+        await self._find_head(call)
+        return await self._page_up(call)
+
+    def _take(self, window: list[Stored]) -> Items:
+        items: Items = []
+        for stored in window:
+            self._at, more = fold(self._at, stored, self.history.actor_id)
+            items += more
+        return self._select(items)
+
+    def _select(self, items: Items) -> Items:
+        """Return what is selected of ``items``; notes when the end is reached."""
+        low, high = self.selected.from_version, self.selected.to_version
+        if low <= 1 and high is None and self.left is None:
+            return items
+        chosen: Items = []
+        for item in items:
+            if isinstance(item, ReplayError):
+                chosen.append(item)
+                continue
+            version = item.version
+            assert version is not None
+            if version < low:
+                if self.selected.reverse:
+                    self.done = True
+                continue
+            if high is not None and version > high:
+                if not self.selected.reverse:
+                    self.done = True
+                continue
+            chosen.append(item)
+            if self.left is not None:
+                self.left -= 1
+                if self.left == 0:
+                    self.done = True
+                    break
+        return chosen
+
+    async def _page_up(self, call: Call) -> Items:
+        assert self.head is not None
+        top = self.head.appends
+        if self._ahead is None:
+            self._send_ahead(call, top)
+        if self._ahead is None:
+            self.done = True
+            return self._strays
+        low, high, exchange = self._ahead
+        self._ahead = None
+        answers = await call.ask(exchange.requests, exchange)
+        window = await self.history.complete(call, low, high, answers)
+        self._next = high + 1
+        self._fit(window)
+        self._send_ahead(call, top)
+        return self._take(window)
+
+    def _send_ahead(self, call: Call, top: int) -> None:
+        """Ask for the next page, so that it is there when this one has been worked on."""
+        low = max(self._next, self.history.first)
+        size = self._size if self.left is None else min(self._size, max(self.left, 1))
+        high = min(low + size - 1, top)
+        if low <= high:
+            requests = self.history.window_requests(call, low, high)
+            self._ahead = low, high, call.begin(requests)
+
+    def _fit(self, window: list[Stored]) -> None:
+        """Make the next page about ``PAGE_BYTES`` large."""
+        size = sum(len(stored.data) for stored in window)
+        if window:
+            fitting = PAGE_BYTES * len(window) // max(size, 1)
+            self._size = max(1, min(self._size * 4, fitting, MAX_SUBJECTS))
+
+    async def _page_down(self, call: Call) -> Items:
+        high = self._next
+        if high < 1:
+            self.done = True
+            return self._strays
+        size = self._size if self.left is None else min(self._size, max(self.left, 1))
+        low = max(1, high - size + 1)
+        window = await self.history.window(call, low, high)
+        self._next = low - 1
+        self._fit(window)
+        if not window:
+            self.done = True
+            return self._strays
+        self._at = NO_HEAD
+        if window[0].mark is None and low > 1:
+            self._at = await self.history.before(call, low) or NO_HEAD
+        items: Items = []
+        for stored in window:
+            self._at, more = fold(self._at, stored, self.history.actor_id)
+            items += more
+        items.reverse()
+        return self._select(items)
+
+
+async def read_whole(history: History, call: Call) -> list[Event]:
+    """Return all events of an actor, without the malformed ones."""
+    reader = ActorReader(history, ActorRange())
+    events: list[Event] = []
+    while not reader.done:
+        events += (item for item in await reader.page(call) if isinstance(item, Event))
+    return events

@@ -1,0 +1,354 @@
+"""Appending: one message per actor and append, exactly once, whatever the network does.
+
+The server decides. Each append expects that nothing stands on its subject yet; so of two writers
+of one number exactly one is stored, however late a message arrives. What the answer does not
+tell, reading that subject from the leader does: our ids are there, or another's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from ...exceptions import (
+    DuplicateEventError,
+    EventTooLargeError,
+    StoreUnavailableError,
+    UnsupportedOperation,
+    VersionConflictError,
+)
+from ...fresh_ids import take_fresh
+from ...versions import Head, VersionCache
+from ..base import NewEvent, Placed, assign_versions
+from .call import ApiError, Call, read_api_reply
+from .codec import MAX_EVENTS, Stored, encode, header_block, load, message_id, position
+from .connection import NO_RESPONDERS, Request
+from .history import MAX_SUBJECTS, History, leader_get, leader_get_all
+from .ids import StoredIds
+from .operation import Turns
+from .streams import Stream
+
+WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
+TOO_LARGE: Final = 10054
+NOT_NOW: Final = frozenset({10008, 10009, 10158, 10176, 10177})
+"""No leader, too busy, the same message is on its way, a batch was cut short."""
+MAX_BATCH: Final = 1000
+"""The most messages (actors) in an atomic batch: the server's limit."""
+
+
+class Plan(NamedTuple):
+    """One actor's part of an append.
+
+    Attributes:
+        history: the actor's.
+        head: how far the actor is.
+        events: what to append.
+        versions: the version of each.
+        subject: where the message goes.
+        headers: the message's header lines.
+        payload: its payload.
+    """
+
+    history: History
+    head: Head
+    events: Sequence[NewEvent]
+    versions: Sequence[int]
+    subject: str
+    headers: list[bytes]
+    payload: bytes
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the events, in order."""
+        return [new.event.id for new in self.events]
+
+    def conflict(self) -> VersionConflictError:
+        """Return the error for an append that others were always faster than."""
+        version = self.head.version
+        return VersionConflictError(self.history.actor_id, self.versions[0], None, version)
+
+
+class Appender:
+    """Appends to one stream.
+
+    Args:
+        stream: the events' stream.
+        cache: how far actors are, as far as is known.
+        ids: the ids that actors are known to hold.
+        turns: lets the writers of one actor in this process go one by one; they would only send
+            each other away at the server.
+    """
+
+    def __init__(self, stream: Stream, cache: VersionCache, ids: StoredIds, turns: Turns) -> None:
+        self.stream = stream
+        self.cache = cache
+        self.ids = ids
+        self.turns = turns
+
+    async def append(
+        self, call: Call, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        """See ``Backend._append()``."""
+        unsure = [new.event.id for new in events if not take_fresh(new.event.id)]
+        actors: dict[str, list[NewEvent]] = {}
+        for new in events:
+            actors.setdefault(new.event.actor_id, []).append(new)
+        self._check_size(call, actors)
+        taken = []
+        try:
+            for actor_id in sorted(actors):
+                if not await self.turns.take(actor_id, call.deadline):
+                    raise call.unavailable()
+                taken.append(actor_id)
+            placed = await self._append(call, actors, unsure, expected_version)
+        finally:
+            for actor_id in taken:
+                self.turns.give(actor_id)
+        return [next(placed[new.event.actor_id]) for new in events]
+
+    def _check_size(self, call: Call, actors: dict[str, list[NewEvent]]) -> None:
+        if len(actors) > 1 and not self.stream.atomic:
+            version = ".".join(map(str, call.connection.server_version))
+            raise UnsupportedOperation(
+                f"Saving events of several actors all or none needs nats-server 2.12 or newer, and "
+                f"allow_atomic on the stream {self.stream.name!r} (the server is {version}). Save "
+                f"them actor by actor."
+            )
+        if len(actors) > MAX_BATCH:
+            raise EventTooLargeError(len(actors), MAX_BATCH, "append, counted in actors,")
+        if max(map(len, actors.values())) > MAX_EVENTS:
+            raise EventTooLargeError(
+                max(map(len, actors.values())), MAX_EVENTS, "append, counted in events,"
+            )
+
+    async def _append(
+        self,
+        call: Call,
+        actors: dict[str, list[NewEvent]],
+        unsure: Sequence[str],
+        expected_version: int | None,
+    ) -> dict[str, Iterator[Placed]]:
+        histories = {actor_id: History(self.stream, actor_id) for actor_id in actors}
+        known = {actor_id: self.cache.get(actor_id) for actor_id in actors}
+        certain = False
+        for tries in count():
+            heads = {}
+            for actor_id, history in histories.items():
+                head = known[actor_id]
+                if certain or head is None:
+                    head = await history.head(call, head)
+                heads[actor_id] = head
+                if unsure and head.appends:
+                    await self._check_ids(call, history, head, unsure)
+            certain = certain or not any(known.values())
+            try:
+                plans = [
+                    self._plan(call, histories[actor_id], heads[actor_id], new, expected_version)
+                    for actor_id, new in actors.items()
+                ]
+            except VersionConflictError:
+                if certain:
+                    raise
+            else:
+                sequence = await self._publish(call, plans)
+                if sequence is not None:
+                    return self._accepted(plans, sequence)
+                if call.over:
+                    raise plans[0].conflict()
+                if tries > 1:
+                    await call.pause(0)
+            # Another writer was first, or the cached head was wrong.
+            known, certain = dict(heads), True
+        raise AssertionError
+
+    async def _check_ids(
+        self, call: Call, history: History, head: Head, unsure: Sequence[str]
+    ) -> None:
+        """Look for ``unsure`` ids in what the actor holds up to ``head``.
+
+        What another writer appends after that makes the server refuse the append.
+
+        Raises:
+            DuplicateEventError: one of them is there.
+        """
+        appends, held = self.ids.get(history.actor_id)
+        if appends > head.appends:  # it was purged
+            appends, held = 0, set()
+        for low in range(appends + 1, head.appends + 1, MAX_SUBJECTS):
+            high = min(low + MAX_SUBJECTS - 1, head.appends)
+            for stored in await history.window(call, low, high):
+                held = held.union(stored_ids(stored))
+        if appends < head.appends:
+            self.ids.put(history.actor_id, head.appends, set(held))
+        for event_id in unsure:
+            if event_id in held:
+                raise DuplicateEventError(event_id, history.actor_id)
+
+    def _plan(
+        self,
+        call: Call,
+        history: History,
+        head: Head,
+        events: Sequence[NewEvent],
+        expected_version: int | None,
+    ) -> Plan:
+        versions = assign_versions(events, {history.actor_id: head.version}, expected_version)
+        headers, payload = encode(events, versions, head.events, call.connection.max_payload)
+        subject = f"{history.subject}{head.appends + 1}"
+        return Plan(history, head, events, versions, subject, headers, payload)
+
+    def _accepted(self, plans: Sequence[Plan], sequence: int) -> dict[str, Iterator[Placed]]:
+        placed = {}
+        for at, plan in enumerate(plans, sequence):
+            actor_id, appends = plan.history.actor_id, plan.head.appends + 1
+            events = plan.head.events + len(plan.events)
+            self.cache.set(actor_id, Head(plan.versions[-1], appends, at, events))
+            self.ids.add(actor_id, appends, plan.ids)
+            placed[actor_id] = iter(
+                [
+                    Placed(version, position(at, index))
+                    for index, version in enumerate(plan.versions)
+                ]
+            )
+        return placed
+
+    async def _publish(self, call: Call, plans: Sequence[Plan]) -> int | None:
+        """Store the messages, all or none; return the sequence of the first.
+
+        None: nothing was stored, for another's append stands on one of the subjects.
+
+        Raises:
+            DuplicateEventError: the id is that of another actor's event.
+            StoreUnavailableError: not stored, or not known to be stored, before the deadline.
+        """
+        publication = Publication(self.stream, plans)
+        for tries in count():
+            try:
+                if await publication.attempt(call):
+                    return publication.sequence
+            except StoreUnavailableError as error:
+                if publication.uncertain and not error.outcome_unknown:
+                    raise call.unavailable(outcome_unknown=True) from error
+                raise
+            if call.over:
+                raise call.unavailable(outcome_unknown=publication.uncertain)
+            await call.pause(tries)
+        raise AssertionError
+
+
+class Publication:
+    """Messages on their way to the server.
+
+    Args:
+        stream: where they go.
+        plans: what they are.
+
+    Attributes:
+        sequence: that of the first message, once it is known; None: refused.
+        uncertain: whether they may have been stored without our having been told.
+    """
+
+    def __init__(self, stream: Stream, plans: Sequence[Plan]) -> None:
+        self.stream = stream
+        self.plans = plans
+        self.sequence: int | None = None
+        self.uncertain = False
+        # Lets the server find the same id in another actor. A batch cannot have it.
+        self._message_id = len(plans) == 1
+
+    async def attempt(self, call: Call) -> bool:
+        """Send once, and find out what became of it; False: try again."""
+        request = self._request()
+        await call.attempt([request])
+        if not request.answered:
+            self.uncertain = self.uncertain or request.sent
+            return False
+        (reply,) = request.replies
+        if reply.status == NO_RESPONDERS:
+            await self.stream.make_again(call)
+            return False
+        try:
+            answer = read_api_reply(reply)
+        except ApiError as error:
+            return await self._refused(call, error)
+        if answer.get("duplicate"):
+            return await self._duplicate(call, answer.get("seq", 0))
+        self.sequence = answer["seq"] - len(self.plans) + 1
+        return True
+
+    async def _refused(self, call: Call, error: ApiError) -> bool:
+        if error.err_code in WRONG_LAST_SEQUENCE:
+            return await self._look(call)
+        if error.err_code == TOO_LARGE:
+            plan = max(self.plans, key=lambda plan: len(plan.payload))
+            limit = self.stream.config.get("max_msg_size", call.connection.max_payload)
+            raise EventTooLargeError(len(plan.payload), limit, "append") from error
+        if error.err_code in NOT_NOW or error.code == NO_RESPONDERS:
+            # Part of an earlier attempt may be on its way.
+            return len(self.plans) > 1 and await self._look(call)
+        raise StoreUnavailableError(
+            f"{error}; the events were not stored.", outcome_unknown=self.uncertain
+        ) from error
+
+    async def _look(self, call: Call) -> bool:
+        """Read the subjects from the leader; False: nothing is there, as far as it knows."""
+        found = await leader_get_all(call, self.stream, [plan.subject for plan in self.plans])
+        if not any(found):
+            return False
+        ours = [
+            stored is not None and stored_ids(stored) == plan.ids
+            for stored, plan in zip(found, self.plans, strict=True)
+        ]
+        if all(ours) and found[0] is not None:
+            self.sequence = found[0].sequence
+        # Otherwise the subjects are another's for good: no copy of ours can be stored any more.
+        self.uncertain = False
+        return True
+
+    async def _duplicate(self, call: Call, sequence: int) -> bool:
+        """The server has seen the id of the first event before, and stored nothing now."""
+        (plan,) = self.plans
+        stored = await leader_get(call, self.stream, seq=sequence) if sequence else None
+        if stored is None:
+            # What had that id is gone, or was never stored: the server need not be asked again.
+            self._message_id = False
+            return await self._look(call)
+        if stored.subject == plan.subject.encode() and stored_ids(stored) == plan.ids:
+            self.sequence = stored.sequence
+            return True
+        raise DuplicateEventError(
+            plan.ids[0],
+            plan.history.actor_id,
+            f"in an append of actor {stored.actor_id!r}, at sequence {sequence}",
+        )
+
+    def _request(self) -> Request:
+        if len(self.plans) == 1:
+            (plan,) = self.plans
+            headers = [message_id(plan.ids[0]), *plan.headers] if self._message_id else plan.headers
+            return Request(plan.subject.encode(), plan.payload, header_block(headers))
+        batch = uuid4().hex.encode()
+        requests = []
+        for number, plan in enumerate(self.plans, 1):
+            headers = [
+                b"Nats-Batch-Id: %s" % batch,
+                b"Nats-Batch-Sequence: %d" % number,
+                *plan.headers,
+            ]
+            if number == len(self.plans):
+                headers.append(b"Nats-Batch-Commit: 1")
+            requests.append(Request(plan.subject.encode(), plan.payload, header_block(headers)))
+        *before, last = requests
+        last.before = b"".join(request.command() for request in before)
+        return last
+
+
+def stored_ids(stored: Stored) -> list[str]:
+    """Return the ids in an append, in order; none if it is malformed."""
+    try:
+        return [document["id"] for document in load(stored)]
+    except (ValueError, KeyError, TypeError, zlib.error):
+        return []

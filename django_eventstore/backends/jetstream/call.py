@@ -1,0 +1,164 @@
+"""One call to the server: asked again until it answers, or the deadline is reached."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from ...exceptions import EventStoreError, StoreUnavailableError
+from .config import JetStreamConfig
+from .connection import (
+    NO_RESPONDERS,
+    Connection,
+    Exchange,
+    Reply,
+    Request,
+    get_connection,
+)
+
+ATTEMPT_SECONDS: Final = 1.5
+"""How long to wait for one answer before asking again: an answer can be lost with its server."""
+
+PAUSE_SECONDS: Final = 0.05
+"""How long to wait, at first, when the server says that it cannot answer now."""
+
+
+class ApiError(EventStoreError):
+    """The server's refusal: ``code`` as in HTTP, ``err_code`` NATS's own number."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        self.code: int = error.get("code", 0)
+        self.err_code: int = error.get("err_code", 0)
+        self.description: str = error.get("description", "")
+        super().__init__(f"NATS: {self.description} ({self.err_code})")
+
+
+class Call:
+    """What one call of the store has to ask the server, and until when.
+
+    Args:
+        options: the store's options.
+    """
+
+    def __init__(self, options: JetStreamConfig) -> None:
+        self.options = options
+        self.connection: Connection = get_connection(options.connection_key(), options.login)
+        self.deadline = time.monotonic() + options.timeout
+        self.api_prefix = f"$JS.{options.domain}.API." if options.domain else "$JS.API."
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline is past."""
+        return time.monotonic() >= self.deadline
+
+    async def connect(self) -> None:
+        """Wait until there is a connection.
+
+        Raises:
+            StoreUnavailableError: there is none before the deadline.
+        """
+        operation = await self.connection.connected(self.deadline)
+        if not operation.done:
+            raise self.unavailable()
+
+    async def pause(self, attempt: int) -> None:
+        """Wait a little, longer with each attempt, and until there is a connection."""
+        # Random, so that those who were sent away together do not come back together.
+        seconds = min(PAUSE_SECONDS * 2**attempt, 0.5) * random.uniform(0.5, 1)  # noqa: S311
+        await self.connection.pause(seconds, self.deadline)
+        await self.connection.connected(self.deadline)
+
+    async def attempt(self, requests: Sequence[Request]) -> None:
+        """Send ``requests`` once, and wait for the answers for some time."""
+        if not self.connection.usable:
+            await self.connect()
+        await self.connection.send(requests, self._attempt_deadline())
+
+    def _attempt_deadline(self) -> float:
+        return min(self.deadline, time.monotonic() + ATTEMPT_SECONDS)
+
+    def begin(self, requests: Sequence[Request]) -> Exchange:
+        """Send ``requests``; give what is returned to ask(), in this call or a later one."""
+        return self.connection.send(requests, self._attempt_deadline())
+
+    async def ask(
+        self, requests: Sequence[Request], begun: Exchange | None = None
+    ) -> list[list[Reply]]:
+        """Send ``requests`` together, again until all are answered; return the answers of each.
+
+        Only for requests that change nothing. ``begun`` is what begin() returned for them.
+
+        Raises:
+            StoreUnavailableError: no answer before the deadline.
+        """
+        asked = list(requests)
+        tries = 0
+        while True:
+            if begun is None:
+                await self.attempt([request for request in asked if not request.answered])
+            else:
+                begun.deadline = self._attempt_deadline()
+                await begun
+                begun = None
+            unanswered = False
+            for index, request in enumerate(asked):
+                if not request.answered or request.replies[-1].status == NO_RESPONDERS:
+                    asked[index] = request.again()
+                    unanswered = True
+            if not unanswered:
+                return [request.replies for request in asked]
+            if self.over:
+                raise self.unavailable()
+            await self.pause(tries)
+            tries += 1
+
+    async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
+        """Ask the JetStream API, for example ``STREAM.INFO.orders``; return what it answers.
+
+        Raises:
+            ApiError: the server refuses.
+            StoreUnavailableError: no answer before the deadline.
+        """
+        tries = 0
+        while True:
+            ((reply,),) = await self.ask([self.api_request(verb, body)])
+            try:
+                return read_api_reply(reply)
+            except ApiError as error:
+                if error.code != NO_RESPONDERS or self.over:
+                    raise
+            await self.pause(tries)
+            tries += 1
+
+    def api_request(self, verb: str, body: Any = None, *, many: bool = False) -> Request:
+        """Return the request to send for ``api()``."""
+        payload = b"" if body is None else orjson.dumps(body)
+        return Request(f"{self.api_prefix}{verb}".encode(), payload, many=many)
+
+    def unavailable(self, *, outcome_unknown: bool = False) -> StoreUnavailableError:
+        """Return the error to raise when the deadline is past, with its cause set."""
+        servers = ", ".join(self.options.safe_servers)
+        why = self.connection.error
+        error = StoreUnavailableError(
+            f"No answer from NATS at {servers} within {self.options.timeout:g} s"
+            f"{f' (last error: {why})' if why else ''}.",
+            outcome_unknown=outcome_unknown,
+        )
+        error.__cause__ = why
+        return error
+
+
+def read_api_reply(reply: Reply) -> dict[str, Any]:
+    """Return the JSON document of an API answer.
+
+    Raises:
+        ApiError: it is a refusal.
+    """
+    document: dict[str, Any] = orjson.loads(reply.data)
+    if error := document.get("error"):
+        raise ApiError(error)
+    return document

@@ -1,0 +1,302 @@
+"""Messages <-> events.
+
+An append is one message: its payload an event's JSON form, or a list of them; see
+``docs/jetstream.md``. What is malformed becomes a ReplayError in its place.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import orjson
+
+from ...events import Event
+from ...exceptions import EventTooLargeError, InvalidEventError
+from ...replay import ReplayError
+from ..base import NewEvent
+from .connection import Reply
+from .names import decode_actor, decode_number
+
+POSITION_BITS: Final = 20
+"""Low bits of a position: the event's place within its append. The rest is the sequence."""
+
+MAX_EVENTS: Final = 1 << POSITION_BITS
+"""The most events in one append."""
+
+HEADER_ROOM: Final = 4096
+"""Bytes of the largest message that are kept for its headers (an id may take 3,060)."""
+
+MAX_INFLATED: Final = 64 * 1024 * 1024
+"""The most that a compressed payload may hold, in bytes; a stranger's may claim anything."""
+
+_MARK = b"\r\nEventstore-Append: "
+GZIP_LINE: Final = b"Content-Encoding: gzip"
+_TIME = re.compile(r"(.*\.\d{1,6})\d*(Z)")
+_GZIP_WINDOW = 31  # zlib's way of saying: gzip, not zlib
+
+
+class Mark(NamedTuple):
+    """What our own messages say of themselves in the header ``Eventstore-Append``.
+
+    Attributes:
+        version: the version of the last event in the message.
+        events: how many events it holds.
+        total: how many events the actor has been given, these included.
+    """
+
+    version: int
+    events: int
+    total: int
+
+
+class Stored(NamedTuple):
+    """A message of the stream."""
+
+    subject: bytes
+    sequence: int
+    time: str
+    headers: bytes
+    data: bytes
+
+    @property
+    def actor_id(self) -> str | None:
+        """The actor that the subject names, or None."""
+        return decode_actor(self.subject.rsplit(b".", 2)[-2])
+
+    @property
+    def number(self) -> int | None:
+        """The number of the append that the subject names, or None."""
+        return decode_number(self.subject.rpartition(b".")[2])
+
+    @property
+    def mark(self) -> Mark | None:
+        """What one of our own messages says of itself; None: it is a stranger's."""
+        start = self.headers.find(_MARK)
+        if start < 0:
+            return None
+        start += len(_MARK)
+        words = self.headers[start : self.headers.find(b"\r\n", start)].split()
+        try:
+            return Mark(*map(int, words))
+        except (TypeError, ValueError):
+            return None
+
+
+def from_direct(reply: Reply) -> Stored:
+    """Return the message in the answer to a direct get."""
+    headers = reply.headers
+    # The server's own headers come last: a stranger may have set some of the same name.
+    return Stored(
+        _last_header(headers, b"\r\nNats-Subject: "),
+        int(_last_header(headers, b"\r\nNats-Sequence: ")),
+        _last_header(headers, b"\r\nNats-Time-Stamp: ").decode(),
+        headers,
+        reply.data,
+    )
+
+
+def _last_header(headers: bytes, name: bytes) -> bytes:
+    start = headers.rindex(name) + len(name)
+    return headers[start : headers.index(b"\r\n", start)]
+
+
+def from_message(message: dict[str, Any]) -> Stored:
+    """Return the message in the answer to ``STREAM.MSG.GET``."""
+    return Stored(
+        message["subject"].encode(),
+        message["seq"],
+        message["time"],
+        b64decode(message.get("hdrs", "")),
+        b64decode(message.get("data", "")),
+    )
+
+
+def position(sequence: int, index: int) -> int:
+    """Return the position of an append's event."""
+    return sequence << POSITION_BITS | index
+
+
+def encode(
+    events: Sequence[NewEvent], versions: Sequence[int], total: int, limit: int
+) -> tuple[list[bytes], bytes]:
+    """Return an append of one actor as (header lines, payload).
+
+    Args:
+        events: the events.
+        versions: the version of each.
+        total: how many events the actor has been given before.
+        limit: the largest message that the server takes, in bytes, headers included.
+
+    Raises:
+        EventTooLargeError: it is larger, even compressed.
+    """
+    documents = [_document(*pair) for pair in zip(events, versions, strict=True)]
+    payload = orjson.dumps(
+        documents[0] if len(documents) == 1 else documents,
+        option=orjson.OPT_UTC_Z,
+    )
+    headers = [
+        b"Nats-Expected-Last-Subject-Sequence: 0",
+        b"Eventstore-Append: %d %d %d" % (versions[-1], len(events), total + len(events)),
+    ]
+    room = limit - HEADER_ROOM
+    if len(payload) > room:
+        payload = compress(payload)
+        headers.append(GZIP_LINE)
+        if len(payload) > room:
+            raise EventTooLargeError(len(payload), room, "append")
+    return headers, payload
+
+
+def message_id(event_id: str) -> bytes:
+    """Return the header line by which the server knows a message again."""
+    return b"Nats-Msg-Id: %s" % quote(event_id, safe="").encode()
+
+
+def compress(payload: bytes) -> bytes:
+    """Return ``payload`` in gzip's format."""
+    deflate = zlib.compressobj(1, wbits=_GZIP_WINDOW)
+    return deflate.compress(payload) + deflate.flush()
+
+
+def _document(new: NewEvent, version: int) -> dict[str, Any]:
+    event = new.event
+    timestamp = event.timestamp
+    document: dict[str, Any] = {
+        "id": event.id,
+        "event_type": event.event_type,
+        "version": version,
+        "timestamp": timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC),
+    }
+    if event.command_id:
+        document["command_id"] = event.command_id
+    if new.data != b"{}":
+        document["data"] = orjson.Fragment(new.data)
+    if new.metadata != b"{}":
+        document["metadata"] = orjson.Fragment(new.metadata)
+    return document
+
+
+def header_block(lines: Sequence[bytes]) -> bytes:
+    """Return a message's header block."""
+    return b"NATS/1.0\r\n%s\r\n\r\n" % b"\r\n".join(lines)
+
+
+def decode_own(stored: Stored, actor_id: str) -> list[Event] | None:
+    """Return the events of one of our own messages; None if it is none, or not what it says."""
+    mark = stored.mark
+    if mark is None:
+        return None
+    start = stored.sequence << POSITION_BITS
+    try:
+        events = [
+            _own_event(document, actor_id, start + index)
+            for index, document in enumerate(load(stored))
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
+        return None
+    if not events or (events[-1].version, len(events)) != mark[:2]:
+        return None
+    return events
+
+
+def decode_checked(stored: Stored, actor_id: str | None, above: int) -> list[Event | ReplayError]:
+    """Return the events of anybody's message, each checked.
+
+    Args:
+        stored: the message.
+        actor_id: the actor that its subject names, or None if it names none.
+        above: the actor's version before it.
+    """
+    if actor_id is None:
+        subject = stored.subject.decode(errors="replace")
+        return [replay_error(stored, InvalidEventError("subject", f"{subject!r} names no actor."))]
+    try:
+        documents = load(stored)
+    except (ValueError, zlib.error) as error:
+        return [replay_error(stored, error)]
+    if not documents:
+        return [replay_error(stored, InvalidEventError("events", "there are none."))]
+    start = stored.sequence << POSITION_BITS
+    events: list[Event | ReplayError] = []
+    for index, document in enumerate(documents):
+        try:
+            event = _checked_event(document, actor_id, start + index, above, stored.time)
+        except ValueError as error:
+            # An append is all or none: one malformed event, and none of it counts.
+            return [replay_error(stored, error)]
+        above = event.version or above
+        events.append(event)
+    return events
+
+
+def load(stored: Stored) -> list[Any]:
+    """Return the documents in a message: those of its list, or the one that it is.
+
+    Raises:
+        ValueError, zlib.error: it is no JSON, or too large.
+    """
+    payload = stored.data
+    if b"\r\n" + GZIP_LINE in stored.headers:
+        inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
+        payload = inflate.decompress(payload, MAX_INFLATED)
+        if not inflate.eof:
+            raise ValueError("The compressed payload is cut short or too large.")
+    document = orjson.loads(payload)
+    return document if isinstance(document, list) else [document]
+
+
+def _own_event(document: Any, actor_id: str, place: int) -> Event:
+    event_type, version, event_id = document["event_type"], document["version"], document["id"]
+    data, metadata = document.get("data", {}), document.get("metadata", {})
+    if not (
+        type(version) is int
+        and type(event_id) is str
+        and type(event_type) is str
+        and type(data) is dict
+        and type(metadata) is dict
+    ):
+        raise TypeError
+    return Event(
+        actor_id,
+        event_type,
+        data,
+        version,
+        event_id,
+        document.get("command_id", ""),
+        metadata,
+        datetime.fromisoformat(document["timestamp"]),
+        place,
+    )
+
+
+def _checked_event(document: Any, actor_id: str, place: int, above: int, time: str) -> Event:
+    if not isinstance(document, dict):
+        raise InvalidEventError("event", f"must be a JSON object, got {type(document).__name__}.")
+    for name in ("id", "version"):
+        if document.get(name) is None:
+            raise InvalidEventError(name, "is missing.")
+    known = {"actor_id": actor_id, "timestamp": _TIME.sub(r"\1\2", time), **document}
+    known["position"] = place
+    event = Event.from_dict(known)
+    if event.actor_id != actor_id:
+        raise InvalidEventError(
+            "actor_id", f"is {event.actor_id!r}, on a subject of actor {actor_id!r}."
+        )
+    assert event.version is not None
+    if event.version <= above:
+        raise InvalidEventError(
+            "version", f"{event.version} is not above {above}, the version before it."
+        )
+    return event
+
+
+def replay_error(stored: Stored, error: Exception) -> ReplayError:
+    """Return the error that stands in the place of a message."""
+    return ReplayError(position(stored.sequence, 0), stored.data, error, stored.actor_id)

@@ -1,0 +1,325 @@
+"""One NATS connection per process and login, on an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from nats.errors import Error as NatsError
+from nats.nuid import NUID
+
+from .operation import Operation
+from .wire import Client, connect_options
+
+logger = logging.getLogger("django_eventstore")
+
+
+class Reply(NamedTuple):
+    """An answer: header block (empty if it has none) and payload."""
+
+    headers: bytes
+    data: bytes
+
+    @property
+    def status(self) -> int:
+        """The status that stands in place of a message, for example 404; 0 for a message."""
+        if self.headers.startswith(b"NATS/1.0 "):
+            return int(self.headers[9:12])
+        return 0
+
+
+NO_RESPONDERS: Final = 503
+
+
+class Request:
+    """A message to publish that gets one answer, or, with ``many``, answers up to a status.
+
+    Attributes:
+        replies: the answers so far.
+        sent: whether the message left this process.
+        answered: whether all answers came.
+        before: commands to send in front of it.
+    """
+
+    __slots__ = (
+        "answered",
+        "before",
+        "exchange",
+        "headers",
+        "inbox",
+        "many",
+        "payload",
+        "replies",
+        "sent",
+        "subject",
+    )
+
+    def __init__(
+        self, subject: bytes, payload: bytes = b"", headers: bytes = b"", *, many: bool = False
+    ) -> None:
+        self.subject = subject
+        self.payload = payload
+        self.headers = headers
+        self.many = many
+        self.replies: list[Reply] = []
+        self.sent = False
+        self.answered = False
+        self.before = b""
+        self.inbox = b""
+        self.exchange: Exchange | None = None
+
+    def again(self) -> Request:
+        """Return the same request, to be sent once more."""
+        return Request(self.subject, self.payload, self.headers, many=self.many)
+
+    def command(self) -> bytes:
+        """Return the protocol command that publishes it."""
+        size = len(self.payload)
+        if not self.headers:
+            return b"PUB %s %s %d\r\n%s\r\n" % (self.subject, self.inbox, size, self.payload)
+        return b"%sHPUB %s %s %d %d\r\n%s%s\r\n" % (
+            self.before,
+            self.subject,
+            self.inbox,
+            len(self.headers),
+            len(self.headers) + size,
+            self.headers,
+            self.payload,
+        )
+
+
+class Exchange(Operation):
+    """Requests that were sent together; done when all are answered, or the connection is lost."""
+
+    __slots__ = ("connection", "open", "requests")
+
+    def __init__(
+        self, connection: Connection, requests: Sequence[Request], deadline: float
+    ) -> None:
+        super().__init__(deadline)
+        self.connection = connection
+        self.requests = requests
+        self.open = len(requests)
+        for request in requests:
+            request.exchange = self
+
+    def give_up(self) -> None:
+        self.connection.forget(self.requests)
+
+
+class Connection:
+    """A connection that many threads and tasks share. Its loop's thread does nothing but wire work.
+
+    Args:
+        login: options of ``Client.connect()``.
+    """
+
+    def __init__(self, login: dict[str, Any]) -> None:
+        self.login = login
+        self.error: Exception | None = None
+        self.server_version: tuple[int, ...] = (0,)
+        self.max_payload = 0
+        self._client: Client | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._ready: list[Operation] = []
+        self._inbox = b"_INBOX.%s." % bytes(NUID().next())
+        self._count = 0
+        self._waiting: dict[bytes, Request] = {}
+        self._outbox: deque[Request] = deque()
+        self._scheduled = False
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="django-eventstore-nats", daemon=True
+        )
+        self._thread.start()
+
+    # -- from any thread
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._client is not None and self._client.is_connected
+
+    def send(self, requests: Sequence[Request], deadline: float) -> Exchange:
+        """Send ``requests`` in this order; return what tells when they are answered."""
+        exchange = Exchange(self, requests, deadline)
+        self._outbox.extend(requests)
+        self._kick()
+        return exchange
+
+    def forget(self, requests: Sequence[Request]) -> None:
+        """Drop what else may come in answer."""
+        for request in requests:
+            self._waiting.pop(request.inbox, None)
+
+    def connected(self, deadline: float) -> Operation:
+        """Return what is done once there is a connection; starts to connect if need be."""
+        operation = Operation(deadline)
+        self._loop.call_soon_threadsafe(self._when_ready, operation)
+        return operation
+
+    def pause(self, seconds: float, deadline: float) -> Operation:
+        """Return what is done in ``seconds``."""
+        operation = Operation(deadline)
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, operation.finish)
+        return operation
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Send what is to be sent, and close; waits ``timeout`` seconds at most."""
+        if self._closed:
+            return
+        self._closed = True
+        closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        try:
+            closing.result(timeout)
+        except (TimeoutError, NatsError, OSError) as error:
+            logger.warning("The NATS connection did not close in order: %r", error)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    # -- on the loop's thread
+
+    def _kick(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        client = self._client
+        usable = client is not None and client.is_connected
+        outbox = self._outbox
+        commands = []
+        while outbox:
+            request = outbox.popleft()
+            if not usable:
+                self._end(request)
+                continue
+            self._count += 1
+            request.inbox = b"%s%d" % (self._inbox, self._count)
+            request.sent = True
+            self._waiting[request.inbox] = request
+            commands.append(request.command())
+        if commands:
+            assert client is not None
+            client.send(b"".join(commands) if len(commands) > 1 else commands[0])
+
+    def _deliver(self, subject: bytes, headers: bytes, data: bytes) -> None:
+        request = self._waiting.get(subject)
+        if request is None:
+            return
+        request.replies.append(Reply(headers, data))
+        if not request.many or headers.startswith(b"NATS/1.0 "):
+            del self._waiting[subject]
+            request.answered = True
+            self._end(request)
+
+    def _end(self, request: Request) -> None:
+        exchange = request.exchange
+        assert exchange is not None
+        exchange.open -= 1
+        if exchange.open == 0:
+            exchange.finish()
+
+    def _when_ready(self, operation: Operation) -> None:
+        if self._client is not None and self._client.is_connected:
+            operation.finish()
+            return
+        self._ready.append(operation)
+        lost = self._client is None or self._client.is_closed
+        if lost and self._connecting is None and not self._closed:
+            self._connecting = self._loop.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        client = Client(self._inbox, self._deliver)
+        try:
+            await client.connect(
+                **connect_options(
+                    **self.login,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_lost,
+                    reconnected_cb=self._on_connected,
+                    closed_cb=self._on_lost,
+                )
+            )
+            await client.open_inbox()
+        except (TimeoutError, OSError, NatsError) as error:
+            self.error = error
+            await client.close()
+        else:
+            self._client = client
+            await self._on_connected()
+        finally:
+            self._connecting = None
+
+    async def _on_connected(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        self.error = None
+        self.server_version = client.server_version
+        self.max_payload = client.max_payload
+        ready, self._ready = self._ready, []
+        for operation in ready:
+            operation.finish()
+
+    async def _on_lost(self) -> None:
+        waiting, self._waiting = list(self._waiting.values()), {}
+        for request in waiting:
+            self._end(request)
+
+    async def _on_error(self, error: Exception) -> None:
+        self.error = error
+        logger.info("NATS connection: %r", error)
+
+    async def _close(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._client is not None:
+            await self._client.drain() if self._client.is_connected else await self._client.close()
+
+
+_connections: dict[tuple[Any, ...], Connection] = {}
+_lock = threading.Lock()
+# Of the parent, in a forked child: kept, because cleaning them up would touch what is the parent's.
+_inherited: list[Connection] = []
+
+
+def get_connection(key: tuple[Any, ...], login: Any) -> Connection:
+    """Return this process's connection for ``key``; ``login()`` returns its options."""
+    connection = _connections.get(key)
+    if connection is None:
+        with _lock:
+            connection = _connections.get(key)
+            if connection is None:
+                connection = _connections[key] = Connection(login())
+    return connection
+
+
+def close_connections() -> None:
+    """Close all connections of this process; a store that is used again opens a new one."""
+    with _lock:
+        connections = list(_connections.values())
+        _connections.clear()
+    for connection in connections:
+        connection.close()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it when this process was forked
+    _lock = threading.Lock()
+    _inherited.extend(_connections.values())
+    _connections.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(close_connections)

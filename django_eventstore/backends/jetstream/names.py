@@ -1,0 +1,46 @@
+"""Names on the server: streams, and the subjects of appends and snapshots.
+
+``<stream>.events.<actor>.<n>`` is the subject of an actor's n-th append, n = 1, 2, 3 …;
+``<stream>_snapshots`` the stream and ``<stream>.snapshots.<actor>.<version>`` the subject of a
+snapshot. The actor id is percent-encoded, so that any id is one token of a subject.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+from ...exceptions import InvalidEventError
+from ...namespaces import sanitise_namespace
+from ...validation import check_text
+
+EVENTS: Final = "events"
+SNAPSHOTS: Final = "snapshots"
+_NUMBER = re.compile(rb"[1-9][0-9]{0,18}")
+
+
+def stream_name(namespace: str, name: str) -> str:
+    """Return the name of the events' stream of ``namespace``."""
+    return f"{sanitise_namespace(namespace)}_{name}" if namespace else name
+
+
+def encode_actor(actor_id: str) -> str:
+    """Return ``actor_id`` as one subject token: ASCII letters, digits, ``_-~`` and ``%XX``."""
+    if actor_id.isascii() and actor_id.replace("-", "").isalnum():
+        return actor_id
+    return quote(actor_id, safe="").replace(".", "%2E")
+
+
+def decode_actor(token: bytes) -> str | None:
+    """Return the actor id that ``token`` is the encoding of, or None if it is that of none."""
+    try:
+        actor_id = check_text("actor_id", unquote_to_bytes(token).decode())
+    except (UnicodeDecodeError, InvalidEventError):
+        return None
+    return actor_id if encode_actor(actor_id).encode() == token else None
+
+
+def decode_number(token: bytes) -> int | None:
+    """Return the number of an append (or a version) from a subject, or None if it is none."""
+    return int(token) if _NUMBER.fullmatch(token) else None

@@ -1,0 +1,332 @@
+"""JetStreamEventStore: the primitives, in terms of the modules beside this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.core.checks import CheckMessage
+
+from ...events import Event, Snapshot
+from ...replay import ReplayError
+from ...store import EventStore
+from ...versions import LocalVersionCache, SharedVersionCache, VersionCache
+from ..base import (
+    ActorPage,
+    ActorRange,
+    NewEvent,
+    Placed,
+    Selection,
+)
+from .actor_reader import ActorReader
+from .actors import list_actors
+from .append import Appender
+from .call import Call
+from .checks import check_options
+from .codec import POSITION_BITS
+from .config import HEAD_LIFETIME, JetStreamConfig
+from .counting import count_messages
+from .history import History, leader_get
+from .ids import StoredIds
+from .names import EVENTS, SNAPSHOTS, stream_name
+from .operation import Operation, Turns, arun, run
+from .snapshots import SnapshotReader, Snapshots
+from .store_reader import Judge, StoreReader
+from .streams import Stream, open_stream
+
+Result = TypeVar("Result")
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+class Pages(Protocol[Item_co]):
+    """What reads page by page."""
+
+    done: bool
+
+    async def page(self, call: Call) -> Sequence[Item_co]:
+        """Return the next items."""
+
+
+class Shared:
+    """What all store objects of this process on one stream share."""
+
+    def __init__(self, options: JetStreamConfig, name: str) -> None:
+        lifetime = HEAD_LIFETIME.total_seconds()
+        self.cache: VersionCache
+        if options.version_cache:
+            scope = "\n".join([*sorted(options.safe_servers), options.domain, name])
+            self.cache = SharedVersionCache(options.version_cache, scope, lifetime)
+        else:
+            self.cache = LocalVersionCache(options.version_cache_size, lifetime)
+        self.ids = StoredIds()
+        self.turns = Turns()
+
+
+_shared: dict[tuple[Any, ...], Shared] = {}
+# In a forked child: locks and turns that other threads of the parent held would never be given.
+os.register_at_fork(after_in_child=_shared.clear)
+
+
+class JetStreamEventStore(EventStore):
+    """Keeps events in a NATS JetStream stream. See ``docs/jetstream.md``.
+
+    Store objects with the same servers and login share one connection in a process.
+    """
+
+    options_class = JetStreamConfig
+    options: JetStreamConfig
+    supports_unique_ids = False
+    supports_lookup = False
+    actor_orderings = frozenset({"actor_id"})
+
+    @property
+    def stream_name(self) -> str:
+        """The name of the stream that an operation started now would use."""
+        return stream_name(self.namespace, self.options.stream_name)
+
+    @property
+    def version_cache(self) -> VersionCache:
+        """The version cache of the stream."""
+        return self._shared(self.namespace).cache
+
+    def _shared(self, namespace: str) -> Shared:
+        options = self.options
+        name = stream_name(namespace, options.stream_name)
+        key = (*options.connection_key(), options.domain, options.version_cache, namespace, name)
+        shared = _shared.get(key)
+        if shared is None:
+            shared = _shared.setdefault(key, Shared(options, name))
+        return shared
+
+    # -- running the coroutines below, in threads and in tasks
+
+    def _call(self) -> Call:
+        return Call(self.options)
+
+    async def _arun(self, coroutine: Coroutine[Operation, None, Result]) -> Result:
+        if self.options.version_cache:
+            # A Django cache may block, and may refuse to be used in an event loop.
+            return await sync_to_async(run)(coroutine)
+        return await arun(coroutine)
+
+    def _iterate(self, start: Callable[[Call], Any]) -> Iterator[Any]:
+        pages = run(start(self._call()))
+        while pages is not None and not pages.done:
+            yield from run(pages.page(self._call()))
+
+    async def _aiterate(self, start: Callable[[Call], Any]) -> AsyncGenerator[Any, None]:
+        pages = await self._arun(start(self._call()))
+        while pages is not None and not pages.done:
+            for item in await self._arun(pages.page(self._call())):
+                yield item
+
+    # -- writing
+
+    async def _do_append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        call = self._call()
+        stream = await self._stream(call, namespace)
+        shared = self._shared(namespace)
+        appender = Appender(stream, shared.cache, shared.ids, shared.turns)
+        return await appender.append(call, events, expected_version)
+
+    def _append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        return run(self._do_append(namespace, events, expected_version))
+
+    async def _aappend(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        return await self._arun(self._do_append(namespace, events, expected_version))
+
+    async def _do_save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
+        call = self._call()
+        stream = await self._stream(call, namespace, SNAPSHOTS)
+        keep = self.options.snapshots_kept
+        await Snapshots(stream, snapshot.actor_id).save(call, snapshot, state, keep)
+
+    def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
+        run(self._do_save_snapshot(namespace, snapshot, state))
+
+    async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
+        await self._arun(self._do_save_snapshot(namespace, snapshot, state))
+
+    async def _stream(self, call: Call, namespace: str, kind: str = EVENTS) -> Stream:
+        stream = await open_stream(call, namespace, kind, create=True)
+        assert stream is not None
+        return stream
+
+    # -- reading one actor
+
+    async def _do_latest_version(self, namespace: str, actor_id: str) -> int:
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
+        if stream is None:
+            return 0
+        cache = self._shared(namespace).cache
+        cached = cache.get(actor_id)
+        head = await History(stream, actor_id).head(call, cached)
+        if cached is None:
+            if head.appends:
+                cache.set(actor_id, head)
+        elif cached != head:
+            cache.counters.stale += 1
+            cache.delete(actor_id)
+        return head.version
+
+    def _latest_version(self, namespace: str, actor_id: str) -> int:
+        return run(self._do_latest_version(namespace, actor_id))
+
+    async def _alatest_version(self, namespace: str, actor_id: str) -> int:
+        return await self._arun(self._do_latest_version(namespace, actor_id))
+
+    async def _open_actor(
+        self, call: Call, namespace: str, actor_id: str, selected: ActorRange
+    ) -> ActorReader | None:
+        stream = await open_stream(call, namespace, create=False)
+        return None if stream is None else ActorReader(History(stream, actor_id), selected)
+
+    def _read_actor(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> Iterator[Event | ReplayError]:
+        return self._iterate(lambda call: self._open_actor(call, namespace, actor_id, selected))
+
+    def _aread_actor(
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> AsyncGenerator[Event | ReplayError, None]:
+        return self._aiterate(lambda call: self._open_actor(call, namespace, actor_id, selected))
+
+    async def _open_snapshots(
+        self, call: Call, namespace: str, actor_id: str, max_version: int | None
+    ) -> SnapshotReader | None:
+        stream = await open_stream(call, namespace, SNAPSHOTS, create=False)
+        return None if stream is None else SnapshotReader(Snapshots(stream, actor_id), max_version)
+
+    def _read_snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> Iterator[Snapshot | ReplayError]:
+        return self._iterate(
+            lambda call: self._open_snapshots(call, namespace, actor_id, max_version)
+        )
+
+    def _aread_snapshots(
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> AsyncGenerator[Snapshot | ReplayError, None]:
+        return self._aiterate(
+            lambda call: self._open_snapshots(call, namespace, actor_id, max_version)
+        )
+
+    # -- reading the whole store
+
+    async def _open_store(
+        self, call: Call, namespace: str, selected: Selection
+    ) -> StoreReader | None:
+        stream = await open_stream(call, namespace, create=False)
+        return None if stream is None else StoreReader(stream, selected)
+
+    def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+        return self._iterate(lambda call: self._open_store(call, namespace, selected))
+
+    def _aread_store(
+        self, namespace: str, selected: Selection
+    ) -> AsyncGenerator[Event | ReplayError, None]:
+        return self._aiterate(lambda call: self._open_store(call, namespace, selected))
+
+    async def _do_event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
+        sequence = position >> POSITION_BITS
+        stored = None
+        if stream is not None and sequence:
+            stored = await leader_get(call, stream, seq=sequence)
+        if stream is None or stored is None:
+            return None
+        items = await Judge(stream).items(call, stored)
+        return next((item for item in items if item.position == position), None)
+
+    def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        return run(self._do_event_at(namespace, position))
+
+    async def _aevent_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        return await self._arun(self._do_event_at(namespace, position))
+
+    async def _do_find_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
+        if stream is None:
+            return {}
+        wanted = set(event_ids)
+        found: dict[str, Event] = {}
+        readers: list[ActorReader] | list[StoreReader]
+        if actor_ids is None:
+            readers = [StoreReader(stream, Selection())]
+        else:
+            readers = [ActorReader(History(stream, each), ActorRange()) for each in actor_ids]
+        for reader in readers:
+            while not reader.done and len(found) < len(wanted):
+                for item in await reader.page(self._call()):
+                    if isinstance(item, Event) and item.id in wanted:
+                        found.setdefault(item.id, item)
+        return found
+
+    def _find_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        return run(self._do_find_events(namespace, event_ids, actor_ids))
+
+    async def _afind_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        return await self._arun(self._do_find_events(namespace, event_ids, actor_ids))
+
+    async def _do_count_events(self, namespace: str, selected: Selection) -> int:
+        stream = await open_stream(self._call(), namespace, create=False)
+        if stream is None:
+            return 0
+        return await count_messages(stream, selected, self._call)
+
+    def _count_events(self, namespace: str, selected: Selection) -> int:
+        return run(self._do_count_events(namespace, selected))
+
+    async def _acount_events(self, namespace: str, selected: Selection) -> int:
+        return await self._arun(self._do_count_events(namespace, selected))
+
+    async def _do_list_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
+        if stream is None:
+            return ActorPage()
+        return await list_actors(call, stream, search, order_by, limit, cursor)
+
+    def _list_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        return run(self._do_list_actors(namespace, search, order_by, limit, cursor))
+
+    async def _alist_actors(
+        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
+    ) -> ActorPage:
+        return await self._arun(self._do_list_actors(namespace, search, order_by, limit, cursor))
+
+    # -- life cycle
+
+    def check(self) -> list[CheckMessage]:
+        return check_options(self.alias, self.options)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            **super().describe(),
+            "servers": ", ".join(self.options.safe_servers),
+            "stream": self.stream_name,
+            "max_age": self.options.max_age,
+            "replicas": self.options.replicas,
+            "version_cache": self.options.version_cache or "of each process",
+        }

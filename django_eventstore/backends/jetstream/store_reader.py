@@ -1,0 +1,222 @@
+"""Reading the whole stream, a page at a time, forwards or backwards."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from ...events import Event
+from ...versions import NO_HEAD, Head
+from ..base import Selection
+from .call import Call
+from .codec import POSITION_BITS, Stored, decode_own, from_direct
+from .connection import Exchange, Request
+from .history import (
+    BATCHES_SINCE,
+    PAGE_BYTES,
+    History,
+    Items,
+    fold,
+    leader_get,
+    leader_request,
+    read_message,
+    stray_error,
+)
+from .streams import Stream
+
+PAGE: Final = 5000
+"""The most messages in a page."""
+
+OLD_PAGE: Final = 500
+"""The same, from servers that give messages one by one."""
+
+STRANGERS: Final = 10_000
+"""Of how many actors that others write to the heads are kept while reading."""
+
+
+class Judge:
+    """Tells what the messages of a stream hold, met in the stream's order."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        # Of actors that others write to: how far they are.
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+
+    async def items(self, call: Call, stored: Stored) -> Items:
+        """Return the events of a message, or the error in its place."""
+        actor_id, number = stored.actor_id, stored.number
+        if actor_id is not None and number is not None:
+            own = decode_own(stored, actor_id)
+            if own is not None:
+                return [*own]
+            head = self._heads.get(actor_id)
+            if head is None or head.appends != number - 1:
+                head = await self._before(call, actor_id, number, stored.sequence)
+            if head is not None:
+                head, items = fold(head, stored, actor_id)
+                self._heads[actor_id] = head
+                if len(self._heads) > STRANGERS:
+                    self._heads.popitem(last=False)
+                return items
+        return [stray_error(stored)]
+
+    async def _before(self, call: Call, actor_id: str, number: int, sequence: int) -> Head | None:
+        history = History(self.stream, actor_id)
+        head = await history.before(call, number)
+        if head is not None and head.sequence < sequence:
+            return head
+        # A gap below it: all right for the oldest that is left.
+        oldest = await leader_get(call, self.stream, seq=1, next_by_subj=f"{history.subject}*")
+        return NO_HEAD if oldest is not None and oldest.sequence == sequence else None
+
+
+class StoreReader:
+    """Gives the events of ``selected``, page after page, in position order.
+
+    Reads what was there when it began: the first page asks the leader how far that is.
+
+    Args:
+        stream: the stream.
+        selected: which events.
+    """
+
+    def __init__(self, stream: Stream, selected: Selection) -> None:
+        self.stream = stream
+        self.selected = selected
+        self.judge = Judge(stream)
+        self.left = selected.limit
+        self.done = False
+        self._low = 0  # the sequences to read: the first...
+        self._high = 0  # ... and the last; 0: not known yet
+        self._size = PAGE
+        self._batches = False  # does the server give many messages for one request?
+        self._ahead: tuple[int, Exchange] | None = None
+
+    async def page(self, call: Call) -> Items:
+        """Return the next events; an empty page is not the end, ``done`` is."""
+        window = await self.messages(call)
+        items: Items = []
+        if self.selected.reverse:
+            window.reverse()
+        for stored in window:
+            more = await self.judge.items(call, stored)
+            items += reversed(more) if self.selected.reverse else more
+        return self._select(items)
+
+    async def messages(self, call: Call) -> list[Stored]:
+        """Return the next messages, in the stream's order."""
+        if not self._high:
+            await self._find_bounds(call)
+        if self._low > self._high:
+            self.done = True
+            return []
+        if self.selected.reverse:
+            return await self._messages_down(call)
+        return await self._messages_up(call)
+
+    async def _find_bounds(self, call: Call) -> None:
+        info = await call.api(f"STREAM.INFO.{self.stream.name}")
+        state, selected = info["state"], self.selected
+        self._low, self._high = state["first_seq"], state["last_seq"]
+        if selected.after is not None:
+            self._low = max(self._low, selected.after >> POSITION_BITS)
+        if selected.before is not None:
+            self._high = min(self._high, selected.before >> POSITION_BITS)
+        self._batches = self.stream.direct and call.connection.server_version >= BATCHES_SINCE
+        if not self._batches:
+            self._size = OLD_PAGE
+        if self.left is not None and not selected.filters:
+            self._size = min(self._size, self.left + 1)
+        if not self._high:
+            self._low = 1
+
+    async def _messages_up(self, call: Call) -> list[Stored]:
+        if self._ahead is None:
+            self._send_ahead(call)
+        low, exchange = self._ahead
+        window, self._low = await self._collect(call, exchange, low)
+        self._fit(window)
+        # Asked for now, so that it is there when this page has been worked on.
+        self._send_ahead(call)
+        self.done = not window or self._low > self._high
+        return window
+
+    def _send_ahead(self, call: Call) -> None:
+        if self._low <= self._high:
+            self._ahead = self._low, call.begin(self._requests(call, self._low, self._size))
+
+    async def _messages_down(self, call: Call) -> list[Stored]:
+        low = at = max(self._low, self._high - self._size + 1)
+        window: list[Stored] = []
+        while at <= self._high:
+            exchange = call.begin(self._requests(call, at, self._high - at + 1))
+            part, at = await self._collect(call, exchange, at)
+            window += part
+            if not part:
+                break
+        self._high = low - 1
+        self._size *= 4  # across what was removed in few steps
+        self._fit(window)
+        self.done = self._low > self._high
+        return window
+
+    def _requests(self, call: Call, low: int, size: int) -> list[Request]:
+        name, pattern = self.stream.name, f"{self.stream.prefix}>"
+        if self._batches:
+            query = {"seq": low, "next_by_subj": pattern, "batch": size, "max_bytes": PAGE_BYTES}
+            return [call.api_request(f"DIRECT.GET.{name}", query, many=True)]
+        sequences = range(low, min(low + size, self._high + 1))
+        if self.stream.direct:
+            return [call.api_request(f"DIRECT.GET.{name}", {"seq": at}) for at in sequences]
+        return [leader_request(call, self.stream, seq=at) for at in sequences]
+
+    async def _collect(self, call: Call, exchange: Exchange, low: int) -> tuple[list[Stored], int]:
+        """Return the messages up to the last to be read, and the sequence to go on at."""
+        answers = await call.ask(exchange.requests, exchange)
+        if self.stream.direct:
+            replies = [reply for each in answers for reply in each]
+            window = [from_direct(reply) for reply in replies if not reply.status]
+        else:
+            found = [read_message(reply) for (reply,) in answers]
+            window = [stored for stored in found if stored is not None]
+        if not window:
+            # The end; or this replica is behind, or much was removed. The leader knows.
+            following = await leader_get(
+                call, self.stream, seq=low, next_by_subj=f"{self.stream.prefix}>"
+            )
+            window = [] if following is None else [following]
+        end = window[-1].sequence + 1 if window else self._high + 1
+        return [stored for stored in window if stored.sequence <= self._high], end
+
+    def _fit(self, window: list[Stored]) -> None:
+        """Make the next page about ``PAGE_BYTES`` large."""
+        if window:
+            size = sum(len(stored.data) for stored in window) + 300 * len(window)
+            most = PAGE if self._batches else OLD_PAGE
+            self._size = max(1, min(most, PAGE_BYTES * len(window) // size))
+        if self.left is not None and not self.selected.filters:
+            self._size = min(self._size, self.left + 1)
+
+    def _select(self, items: Items) -> Items:
+        """Return what is selected of ``items``; notes when the end is reached."""
+        selected = self.selected
+        after, before = selected.after, selected.before
+        if after is None and before is None and self.left is None and not selected.filters:
+            return items
+        chosen: Items = []
+        for item in items:
+            place = item.position
+            if (after is not None and place <= after) or (before is not None and place >= before):
+                continue
+            if isinstance(item, Event):
+                if not selected.matches(item):
+                    continue
+                chosen.append(item)
+                if self.left is not None:
+                    self.left -= 1
+                    if self.left == 0:
+                        self.done = True
+                        break
+            elif selected.actor_id is None or item.actor_id in (None, selected.actor_id):
+                chosen.append(item)
+        return chosen
