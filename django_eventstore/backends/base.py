@@ -117,6 +117,11 @@ class Selection:
             and self.until is None
         )
 
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing can be selected: a limit of 0, or no event types to choose from."""
+        return self.limit == 0 or self.event_types == frozenset()
+
     def matches(self, event: Event) -> bool:
         """Tell whether ``event`` passes the filters (positions and limit are not looked at)."""
         return (
@@ -393,6 +398,17 @@ class Backend(ABC):
 
     def close(self) -> None:  # noqa: B027 - most backends have nothing to close
         """Release what this object holds; it opens again when it is used again."""
+
+    def setup(self, *, update: bool = False, check: bool = False) -> list[str]:
+        """Make what the store needs on its server; return what is not as the options say.
+
+        Nothing to do, unless overridden. What is there already is changed only with ``update``.
+
+        Args:
+            update: change what differs.
+            check: only look.
+        """
+        return []
 
     def check(self) -> list[CheckMessage]:
         """Return what a system check has to say of the settings; never opens a connection."""
