@@ -803,11 +803,13 @@ class EventStore(Backend):
 
     def count_events(self, **filters: Unpack[Filters]) -> int:
         """Return how many events the store holds, or how many pass the filters of read_all()."""
-        return self._count_events(self.namespace, selection(**filters))
+        selected = selection(**filters)
+        return 0 if selected.nothing else self._count_events(self.namespace, selected)
 
     async def acount_events(self, **filters: Unpack[Filters]) -> int:
         """See count_events()."""
-        return await self._acount_events(self.namespace, selection(**filters))
+        selected = selection(**filters)
+        return 0 if selected.nothing else await self._acount_events(self.namespace, selected)
 
     def get_statistics(self) -> StoreStatistics:
         """Return how many events and actors the store holds; estimates where counting is slow."""
@@ -939,7 +941,7 @@ class EventStore(Backend):
         )
 
     def _store_items(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
-        if selected.limit == 0 or selected.event_types == frozenset():
+        if selected.nothing:
             return
         reasons = SkipReasons(self.alias, namespace)
         for item in upcast(self._read_store(namespace, selected)):
@@ -948,7 +950,7 @@ class EventStore(Backend):
     async def _astore_items(
         self, namespace: str, selected: Selection
     ) -> AsyncGenerator[Event | ReplayError, None]:
-        if selected.limit == 0 or selected.event_types == frozenset():
+        if selected.nothing:
             return
         reasons = SkipReasons(self.alias, namespace)
         async with aclosing(aupcast(self._aread_store(namespace, selected))) as items:

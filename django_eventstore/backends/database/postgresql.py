@@ -224,7 +224,7 @@ def _head(
     moved = [count, last.timestamp]
     if expected is not None and expected > 0:
         to = versions[-1] if first.version is not None else expected + count
-        if first.version is not None and first.version <= expected:
+        if to > MAX_VERSION or (first.version is not None and first.version <= expected):
             return None
         return _MOVE_AT, [to, *moved, namespace, first.actor_id, expected]
     added = [namespace, first.actor_id, versions[-1], count, first.timestamp, last.timestamp]

@@ -60,13 +60,6 @@ def compete(store: EventStore, count: int, actor_id: str) -> list[tuple[int, str
     return acknowledged
 
 
-def compete_numbered(
-    store: EventStore, number: int, count: int, actor_id: str
-) -> list[tuple[int, str]]:
-    """See compete()."""
-    return compete(store, count, actor_id)
-
-
 def append(store: EventStore, count: int, actor_id: str) -> list[tuple[int, str]]:
     """Save ``count`` events at whatever version is next; that never conflicts."""
     acknowledged = []
@@ -89,3 +82,10 @@ def append_to_many(
             assert saved.version is not None
             acknowledged.append((actor_id, saved.version, saved.id))
     return acknowledged
+
+
+def write(
+    store: EventStore, number: int, count: int, actor_ids: list[str]
+) -> tuple[list[tuple[int, str]], list[tuple[str, int, str]]]:
+    """Compete for the versions of one actor, then append to many; see those."""
+    return compete(store, count, "order-1"), append_to_many(store, number, 3, actor_ids)

@@ -1,0 +1,91 @@
+"""The contract, against the database store: SQLite, PostgreSQL and MariaDB."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connections
+
+from django_eventstore import Event, Snapshot
+from django_eventstore.backends.database import DatabaseEventStore
+from django_eventstore.backends.database.tables import EVENT_COLUMNS, EVENTS, SNAPSHOTS
+from django_eventstore.backends.database.vendors import vendor_of
+from django_eventstore.test.contract import AsyncEventStoreContract, EventStoreContract
+from tests.databases import child_environment
+
+
+class DatabaseStore:
+    database: str
+
+    def make_store(self, namespace="", **options):
+        return DatabaseEventStore(
+            self.database, namespace=namespace, database=self.database, **options
+        )
+
+    @property
+    def process_store(self):
+        return f"tests.stores.open_{self.database}"
+
+    def process_environment(self):
+        return child_environment()
+
+    def inject_malformed(self, store, actor_id, raw):
+        """Change a stored event behind the store's back, as the triggers let nobody else do."""
+        saved = store.save_event(Event(actor_id, "malformed"))
+        vendor = vendor_of(connections[self.database])
+        columns = f"position, {EVENT_COLUMNS}"
+        with vendor.retention(), connections[self.database].cursor() as cursor:
+            cursor.execute(f"SELECT {columns} FROM {EVENTS} WHERE position = %s", [saved.position])
+            row = dict(zip(columns.split(", "), cursor.fetchone(), strict=True))
+            row["data"] = raw.decode()
+            cursor.execute(f"DELETE FROM {EVENTS} WHERE position = %s", [saved.position])
+            marks = ", ".join(["%s"] * len(row))
+            cursor.execute(f"INSERT INTO {EVENTS} ({columns}) VALUES ({marks})", list(row.values()))
+        return saved.version
+
+    def inject_malformed_snapshot(self, store, actor_id, version, raw):
+        store.save_snapshot(Snapshot(actor_id, version, None))
+        with connections[self.database].cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {SNAPSHOTS} SET state = %s "
+                "WHERE namespace = %s AND actor_id = %s AND version = %s",
+                [raw.decode(), store.namespace, actor_id, version],
+            )
+
+
+@pytest.mark.django_db(databases=["default"], transaction=True)
+class SQLite(DatabaseStore):
+    database = "default"
+
+
+@pytest.mark.django_db(databases=["postgres"], transaction=True)
+class PostgreSQL(DatabaseStore):
+    database = "postgres"
+
+
+@pytest.mark.django_db(databases=["mariadb"], transaction=True)
+class MariaDB(DatabaseStore):
+    database = "mariadb"
+
+
+class TestSQLite(SQLite, EventStoreContract):
+    pass
+
+
+class TestSQLiteAsync(SQLite, AsyncEventStoreContract):
+    pass
+
+
+class TestPostgreSQL(PostgreSQL, EventStoreContract):
+    pass
+
+
+class TestPostgreSQLAsync(PostgreSQL, AsyncEventStoreContract):
+    pass
+
+
+class TestMariaDB(MariaDB, EventStoreContract):
+    pass
+
+
+class TestMariaDBAsync(MariaDB, AsyncEventStoreContract):
+    pass
