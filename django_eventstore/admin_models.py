@@ -5,6 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from .fields import CodePointField
+from .namespaces import MAX_NAMESPACE_BYTES
+from .validation import MAX_TEXT_LENGTH
+
 
 class EventStore(models.Model):
     """Has no table: holds the permissions for the admin's pages, which read the stores."""
@@ -27,10 +31,10 @@ class EventStore(models.Model):
 class SkippedEvent(models.Model):
     """The record that somebody marked a malformed event as skipped. The event itself stays."""
 
-    store = models.CharField(_("store"), max_length=255)
-    namespace = models.CharField(_("namespace"), max_length=255, blank=True)
+    store = CodePointField(_("store"), max_length=MAX_TEXT_LENGTH)
+    namespace = CodePointField(_("namespace"), max_length=MAX_NAMESPACE_BYTES, blank=True)
     position = models.BigIntegerField(_("position"))
-    actor_id = models.CharField(_("actor"), max_length=255, blank=True)
+    actor_id = CodePointField(_("actor"), max_length=MAX_TEXT_LENGTH, blank=True)
     problem = models.TextField(_("problem"))
     reason = models.TextField(_("reason"))
     # By name, not by key: the record outlives the user's account.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NoReturn
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from .admin_models import EventStore, SkippedEvent  # noqa: F401
 from .consumer_models import Consumer, ConsumerWorker, ParkedEvent, ShardLease  # noqa: F401
 from .exceptions import UnsupportedOperation
 from .fields import CodePointField, JSONTextField, UTCDateTimeField

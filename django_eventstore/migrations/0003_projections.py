@@ -6,7 +6,7 @@ import django_eventstore.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("django_eventstore", "0001_initial"),
+        ("django_eventstore", "0002_admin"),
     ]
 
     operations = [

@@ -1,0 +1,223 @@
+"""Who made the state what it is: for each field, the event that last set it, and the first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from django.http import Http404, HttpResponse
+
+from ..events import Event
+from ..folds import Fold
+from ..replay import ReplayError
+from ..store import EventStore
+from .diff import ABSENT, Path, leaves, path_text, plain, same
+from .folding import UNREGISTERED, folding
+from .json_tree import scalar_text
+from .limits import Deadline
+from .scope import Scope
+from .timeline import actor_crumbs
+
+UNFINISHED_KEPT: Final = 16
+"""How many histories that took too long this process remembers, to go on with."""
+
+FIRSTS_KEPT: Final = 20_000
+"""For how many values of an actor's fields the first event is remembered."""
+
+CHANGES_SHOWN: Final = 200
+
+
+@dataclass(slots=True)
+class Blame:
+    """What is known of an actor's fields, up to a version.
+
+    Attributes:
+        state: the folded state.
+        event: the last event in it.
+        last: path -> the event that last changed the value there.
+        first: (path, value as JSON) -> the event that first made the value there so.
+        values: path -> the value now.
+        complete: whether it got to where it was asked to.
+        failure: what the fold raised, on the event behind ``event``.
+    """
+
+    state: Any
+    event: Event | None = None
+    last: dict[Path, Event] = field(default_factory=dict)
+    first: dict[tuple[Path, str], Event] = field(default_factory=dict)
+    values: dict[Path, Any] = field(default_factory=dict)
+    complete: bool = True
+    failure: Exception | None = None
+
+    @property
+    def version(self) -> int:
+        """The version it got to."""
+        return (self.event.version or 0) if self.event else 0
+
+    def take(self, event: Event, state: Any) -> None:
+        """Note what ``event`` changed."""
+        values = dict(leaves(plain(state)))
+        # Without the data: it may be large, and is not needed.
+        culprit = replace(event, data={})
+        for path, value in values.items():
+            if path not in self.values or not same(self.values[path], value):
+                self.last[path] = culprit
+                if len(self.first) < FIRSTS_KEPT:
+                    self.first.setdefault((path, scalar_text(value)), culprit)
+        for path in self.values.keys() - values.keys():
+            self.last.pop(path, None)
+        self.values, self.state, self.event = values, state, culprit
+
+
+_unfinished: OrderedDict[tuple[Any, ...], Blame] = OrderedDict()
+_lock = threading.Lock()
+
+
+def blame_to(
+    store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
+) -> Blame:
+    """Return the blame at ``version``; asked again, it goes on where the time was over."""
+    key = (store.alias, store.namespace, actor_id, fold.apply, version)
+    with _lock:
+        found = _unfinished.pop(key, None)
+    blame = found or Blame(deepcopy(fold.initial))
+    blame.complete = True
+    items = store.iter_events_with_errors(actor_id, blame.version + 1, to_version=version)
+    with closing(items):  # type: ignore[type-var]
+        for item in items:
+            if isinstance(item, ReplayError):
+                continue
+            if deadline.passed:
+                blame.complete = False
+                break
+            try:
+                state = fold.apply(blame.state, item)
+            except Exception as error:  # a project's fold may raise anything; the page says so
+                blame.failure = error
+                break
+            blame.take(item, state)
+    if not blame.complete:
+        with _lock:
+            _unfinished[key] = blame
+            while len(_unfinished) > UNFINISHED_KEPT:
+                _unfinished.popitem(last=False)
+    return blame
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A field: its value, who last set it and who first made it so."""
+
+    path: Path
+    value: Any
+    last: Event
+    first: Event | None
+
+    @property
+    def where(self) -> str:
+        """The path as text."""
+        return path_text(self.path)
+
+
+def blame(scope: Scope, actor_id: str) -> HttpResponse:
+    """Show for each field of the state who last set it."""
+    latest = scope.store.get_latest_version(actor_id)
+    if latest == 0:
+        raise Http404("no such actor")
+    asked = scope.integer("version")
+    version = latest if asked is None else min(asked, latest)
+    fold = folding(actor_id)
+    found = blame_to(scope.store, actor_id, fold, version, scope.deadline)
+    shown = dict(leaves(scope.shown_state(actor_id, found.state)))
+    rows = [
+        Row(
+            path,
+            # A masked branch has fewer leaves than the state: its mask stands for them.
+            shown.get(path, _mask_above(shown, path)),
+            found.last[path],
+            found.first.get((path, scalar_text(value))),
+        )
+        for path, value in found.values.items()
+        if path in found.last
+    ]
+    limit = scope.options.json_nodes
+    return scope.render(
+        "blame.html",
+        actor_id,
+        actor_id=actor_id,
+        latest=latest,
+        version=version,
+        rows=rows[:limit],
+        left_out=max(len(rows) - limit, 0),
+        blame=found,
+        registered=fold is not UNREGISTERED,
+        tab="blame",
+        crumbs=actor_crumbs(scope, actor_id),
+    )
+
+
+def _mask_above(shown: dict[Path, Any], path: Path) -> Any:
+    return next((shown[path[:end]] for end in range(len(path)) if path[:end] in shown), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a field."""
+
+    event: Event
+    before: Any
+    after: Any
+
+
+def history(scope: Scope, actor_id: str) -> HttpResponse:
+    """Show every change of one field, newest first."""
+    wanted = scope.text("path")
+    fold = folding(actor_id)
+    state = deepcopy(fold.initial)
+    changes: deque[Change] = deque(maxlen=CHANGES_SHOWN)
+    value: Any = ABSENT
+    counted = folded = 0
+    complete = True
+    failure = None
+    items = scope.store.iter_events_with_errors(actor_id)
+    with closing(items):  # type: ignore[type-var]
+        for item in items:
+            if isinstance(item, ReplayError):
+                continue
+            if scope.deadline.passed:
+                complete = False
+                break
+            try:
+                state = fold.apply(state, item)
+            except Exception as error:  # a project's fold may raise anything; the page says so
+                failure = error
+                break
+            folded += 1
+            now = _value_at(scope.redaction.state(actor_id, plain(state)), wanted)
+            if (now is ABSENT) is not (value is ABSENT) or not same(now, value):
+                changes.append(Change(replace(item, data={}), value, now))
+                counted += 1
+            value = now
+    if folded == 0 and failure is None:
+        raise Http404("no such actor")
+    return scope.render(
+        "field.html",
+        actor_id,
+        actor_id=actor_id,
+        path=wanted,
+        changes=list(reversed(changes)),
+        counted=counted,
+        complete=complete,
+        failure=failure,
+        folded=folded,
+        crumbs=actor_crumbs(scope, actor_id),
+        tab="blame",
+    )
+
+
+def _value_at(state: Any, wanted: str) -> Any:
+    return next((value for path, value in leaves(state) if path_text(path) == wanted), ABSENT)

@@ -1,0 +1,55 @@
+"""The histories of chosen actors as a file of NDJSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
+
+from ..ndjson import to_line
+from ..replay import ReplayError
+from .redaction import Redaction
+from .scope import REDACTED, Scope
+
+MOST_ACTORS: Final = 1000
+
+
+def export(scope: Scope) -> HttpResponseBase:
+    """Send the events of the actors that the address names, as one file.
+
+    Redacted values are in it only for a user who may see them, which is logged. A malformed
+    event is a line of its own, without event, which an import refuses and names.
+    """
+    actor_ids = list(dict.fromkeys(scope.request.GET.getlist("actor")))
+    if not 0 < len(actor_ids) <= MOST_ACTORS:
+        raise Http404("choose actors to export")
+    redaction = Redaction(scope.options, reveal=scope.can(REDACTED))
+    if redaction.configured and redaction.reveal:
+        scope.log_revealed(f"export of the actors {', '.join(map(repr, actor_ids))}")
+    response = StreamingHttpResponse(
+        _lines(scope, actor_ids, redaction), content_type="application/x-ndjson"
+    )
+    response["Content-Disposition"] = 'attachment; filename="events.ndjson"'
+    return response
+
+
+def _lines(scope: Scope, actor_ids: list[str], redaction: Redaction) -> Iterator[bytes]:
+    for actor_id in actor_ids:
+        for item in scope.store.iter_events_with_errors(actor_id):
+            if isinstance(item, ReplayError):
+                yield _malformed(item)
+            else:
+                yield to_line(redaction.event(item))
+
+
+def _malformed(error: ReplayError) -> bytes:
+    document = {
+        "malformed": {
+            "actor_id": error.actor_id,
+            "position": error.position,
+            "error": str(error.error),
+        }
+    }
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

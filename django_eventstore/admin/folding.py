@@ -1,0 +1,224 @@
+"""The state of an actor at any version, in bounded time however long its history is."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from ..events import Event, Snapshot
+from ..folds import Fold, fold_for
+from ..replay import ReplayError
+from ..store import EventStore
+from .limits import Deadline
+
+CHECKPOINT_EVERY: Final = 1000
+"""After how many events a state is remembered."""
+
+CHECKPOINTS_KEPT: Final = 256
+"""How many states this process remembers, of all actors together."""
+
+
+def latest_values(state: dict[str, Any], event: Event) -> dict[str, Any]:
+    """Fold an actor that has no registered fold: the last value of each key of ``data``."""
+    return {**state, **event.data}
+
+
+UNREGISTERED: Final = Fold(latest_values, {}, 0)
+"""Stands in for a fold that no project registered; 0: no snapshot is of its form."""
+
+
+def folding(actor_id: str) -> Fold:
+    """Return the fold of the actor: the registered one, else UNREGISTERED."""
+    return fold_for(actor_id) or UNREGISTERED
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A state, and how far the fold got.
+
+    Attributes:
+        state: what the fold made; anything.
+        event: the last event that is in it, None for none.
+        before: the state without that event.
+        applied: how many events are in it.
+        malformed: how many malformed events were met on the way.
+        complete: whether the time sufficed for all events asked for.
+        failed_on: the event that the fold could not take, None for none.
+        failure: what the fold raised on it.
+    """
+
+    state: Any
+    event: Event | None = None
+    before: Any = None
+    applied: int = 0
+    malformed: int = 0
+    complete: bool = True
+    failed_on: Event | None = None
+    failure: Exception | None = None
+
+    @property
+    def version(self) -> int:
+        """The version of the last event in the state, 0 for none."""
+        return (self.event.version or 0) if self.event else 0
+
+
+@dataclass(slots=True)
+class _Remembered:
+    by_place: OrderedDict[tuple[Any, ...], Folded] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, key: tuple[Any, ...], folded: Folded) -> None:
+        with self.lock:
+            self.by_place[(*key, folded.version)] = replace(folded, state=deepcopy(folded.state))
+            while len(self.by_place) > CHECKPOINTS_KEPT:
+                self.by_place.popitem(last=False)
+
+    def nearest(self, key: tuple[Any, ...], version: int) -> Folded | None:
+        """Return the newest state of ``key`` at or below ``version``."""
+        with self.lock:
+            fitting = [
+                place for place in self.by_place if place[:-1] == key and place[-1] <= version
+            ]
+            if not fitting:
+                return None
+            place = max(fitting, key=lambda place: int(place[-1]))
+            self.by_place.move_to_end(place)
+            folded = self.by_place[place]
+            return replace(folded, state=deepcopy(folded.state))
+
+
+_remembered = _Remembered()
+
+
+def fold_to(
+    store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
+) -> Folded:
+    """Return the state at ``version``: every event up to it, folded, no snapshot used.
+
+    States on the way are remembered, so that a fold that ran out of time goes on from there
+    when it is asked for again.
+    """
+    last = next(iter(store.get_events(actor_id, to_version=version, limit=1, reverse=True)), None)
+    if last is None:
+        return Folded(deepcopy(fold.initial))
+    key = (store.alias, store.namespace, actor_id, fold.apply)
+    start = _start(store, actor_id, fold, key, (last.version or 1) - 1)
+    before = _run(
+        store,
+        actor_id,
+        fold,
+        start,
+        (last.version or 1) - 1,
+        deadline,
+        remember=lambda folded: _remembered.keep(key, folded),
+    )
+    if not before.complete:
+        return before
+    earlier = deepcopy(before.state)
+    folded = before if before.failure else _apply(fold, before, last)
+    if folded.failed_on is None:
+        return replace(folded, before=earlier)
+    # The fold may have left its state half changed: fold again, up to the event before.
+    whole = fold_to(store, actor_id, fold, (folded.failed_on.version or 1) - 1, deadline)
+    return replace(whole, failed_on=folded.failed_on, failure=folded.failure)
+
+
+def fold_from_snapshot(
+    store: EventStore,
+    actor_id: str,
+    fold: Fold,
+    snapshot: Snapshot,
+    version: int,
+    deadline: Deadline,
+) -> Folded:
+    """Return the state at ``version``, from a snapshot and the events since."""
+    start = Folded(deepcopy(snapshot.state), Event(actor_id, "snapshot", version=snapshot.version))
+    return _run(store, actor_id, fold, start, version, deadline)
+
+
+def usable_snapshot(
+    store: EventStore, actor_id: str, fold: Fold, version: int
+) -> Snapshot | ReplayError | None:
+    """Return the snapshot that a replay to ``version`` starts at; an unusable one if no other."""
+    unusable = None
+    for item in store.iter_snapshots_with_errors(actor_id, max_version=version):
+        if isinstance(item, Snapshot) and item.schema_version == fold.schema_version:
+            return item
+        unusable = unusable or item
+    return unusable
+
+
+def _start(
+    store: EventStore, actor_id: str, fold: Fold, key: tuple[Any, ...], version: int
+) -> Folded:
+    """Return a remembered state whose last event the store still has, or the initial one."""
+    found = _remembered.nearest(key, version)
+    if found is not None and found.event is not None:
+        at = found.version
+        held = store.get_events(actor_id, at, to_version=at, limit=1)
+        if held and held[0].id == found.event.id:
+            return found
+    return Folded(deepcopy(fold.initial))
+
+
+def _run(
+    store: EventStore,
+    actor_id: str,
+    fold: Fold,
+    start: Folded,
+    version: int,
+    deadline: Deadline,
+    remember: Callable[[Folded], None] = lambda folded: None,
+) -> Folded:
+    folded = start
+    if start.version >= version:
+        return start
+    items = store.iter_events_with_errors(actor_id, start.version + 1, to_version=version)
+    with closing(items):  # type: ignore[type-var]
+        for item in items:
+            if isinstance(item, ReplayError):
+                folded = replace(folded, malformed=folded.malformed + 1)
+                continue
+            if deadline.passed:
+                remember(folded)
+                return replace(folded, complete=False)
+            folded = _apply(fold, folded, item)
+            if folded.failure:
+                return folded
+            if folded.applied % CHECKPOINT_EVERY == 0:
+                remember(folded)
+    return folded
+
+
+def _apply(fold: Fold, folded: Folded, event: Event) -> Folded:
+    try:
+        state = fold.apply(folded.state, event)
+    except Exception as error:  # a project's fold may raise anything; the page says so
+        return replace(folded, failed_on=event, failure=error)
+    return replace(folded, state=state, event=event, applied=folded.applied + 1)
+
+
+def version_at(store: EventStore, actor_id: str, latest: int, moment: datetime) -> int:
+    """Return the version of the last event at or before ``moment``, 0 if none was.
+
+    Halves the range of versions, so it reads few events of a long history; it goes by the
+    timestamps growing with the versions.
+    """
+    low, high, found = 1, latest, 0
+    while low <= high:
+        middle = (low + high) // 2
+        event = next(iter(store.get_events(actor_id, middle, to_version=high, limit=1)), None)
+        if event is None:
+            high = middle - 1
+        elif event.timestamp <= moment:
+            found = event.version or 0
+            low = found + 1
+        else:
+            high = middle - 1
+    return found

@@ -1,0 +1,136 @@
+"""JSON for people: a nested list that opens and closes, and indented text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Final
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .diff import Path
+from .redaction import Masked
+
+LONGEST_TEXT: Final = 2000
+OPEN_DEPTH: Final = 3
+OPEN_CHILDREN: Final = 30
+DEEPEST: Final = 40
+"""What is nested deeper is shown as text; a tree of that depth could not be read."""
+
+
+def indented(value: Any) -> str:
+    """Return ``value`` as indented JSON text, everything in it, in its own order."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def tree(value: Any, *, limit: int, marked: Collection[Path] = ()) -> SafeString:
+    """Return ``value`` as nested HTML lists.
+
+    Args:
+        value: plain JSON; what is masked is shown as such.
+        limit: how many values are drawn; the rest is counted.
+        marked: paths of leaves to mark as changed.
+    """
+    return _Tree(limit, frozenset(marked)).draw(value)
+
+
+class _Tree:
+    def __init__(self, limit: int, marked: frozenset[Path]) -> None:
+        self.left = limit
+        self.marked = marked
+
+    def draw(self, value: Any) -> SafeString:
+        if isinstance(value, (dict, list)) and value:
+            return format_html('<ul class="es-json">{}</ul>', self._children(value, ()))
+        return format_html('<ul class="es-json"><li>{}</li></ul>', _scalar(value))
+
+    def _children(self, value: dict[str, Any] | list[Any], path: Path) -> SafeString:
+        return format_html_join("", "{}", ((item,) for item in self._items(value, path)))
+
+    def _items(self, value: dict[str, Any] | list[Any], path: Path) -> Iterator[SafeString]:
+        pairs: Iterable[tuple[Any, Any]] = (
+            value.items() if isinstance(value, dict) else enumerate(value)
+        )
+        for drawn, (key, child) in enumerate(pairs):
+            if self.left <= 0:
+                rest = len(value) - drawn
+                yield format_html(
+                    '<li class="es-more">{}</li>',
+                    ngettext("%d more value", "%d more values", rest) % rest,
+                )
+                return
+            self.left -= 1
+            yield self._item(key, child, (*path, key))
+
+    def _item(self, key: str | int, child: Any, path: Path) -> SafeString:
+        name = format_html('<span class="es-key">{}</span>', key)
+        if isinstance(child, (dict, list)) and child and len(path) > DEEPEST:
+            return format_html("<li>{} {}</li>", name, _scalar(json.dumps(child)))
+        if isinstance(child, (dict, list)) and child:
+            brackets = "{}" if isinstance(child, dict) else "[]"
+            is_open = len(path) < OPEN_DEPTH and len(child) <= OPEN_CHILDREN
+            return format_html(
+                "<li><details{}><summary>{} "
+                '<span class="es-count">{}{}{}</span></summary><ul>{}</ul></details></li>',
+                " open" if is_open else "",
+                name,
+                brackets[0],
+                len(child),
+                brackets[1],
+                self._children(child, path),
+            )
+        if path in self.marked:
+            return format_html('<li class="es-changed">{} {}</li>', name, _scalar(child))
+        return format_html("<li>{} {}</li>", name, _scalar(child))
+
+
+def _scalar(value: Any) -> SafeString:
+    if isinstance(value, Masked):
+        return format_html('<span class="es-masked" title="{}">{}</span>', _("Redacted"), value)
+    if isinstance(value, str):
+        if len(value) <= LONGEST_TEXT:
+            return format_html('<span class="es-text">{}</span>', _quoted(value))
+        return format_html(
+            '<span class="es-text">{}</span> <span class="es-more">{}</span>',
+            _quoted(value[:LONGEST_TEXT]),
+            _("… of %(length)s characters in all") % {"length": f"{len(value):,}"},
+        )
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    kind = "es-number" if is_number else "es-word"
+    return format_html('<span class="{}">{}</span>', kind, scalar_text(value))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def scalar_text(value: Any) -> str:
+    """Return a scalar or empty container as JSON text."""
+    if isinstance(value, Masked):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def brief(data: dict[str, Any], length: int = 120) -> str:
+    """Return the first keys and values of ``data`` in one line of about ``length`` characters."""
+    parts: list[str] = []
+    taken = 0
+    for key, value in data.items():
+        if taken > length:
+            return "  ".join([*parts, "…"])
+        part = f"{key}: {_brief(value)}"
+        parts.append(part)
+        taken += len(part) + 2
+    return "  ".join(parts)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{…}" if value else "{}"
+    if isinstance(value, list):
+        return f"[{len(value)}]"
+    text = value if isinstance(value, str) else scalar_text(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,0 +1,71 @@
+"""Reading within bounds: however long a history is, a page answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
+
+Item = TypeVar("Item")
+
+
+class Deadline:
+    """A moment after which a page stops reading.
+
+    Args:
+        seconds: how far away it is.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return time.monotonic() >= self._until
+
+
+@dataclass(slots=True)
+class Scan(Generic[Item]):
+    """What a bounded look found.
+
+    Attributes:
+        found: the items that were kept.
+        looked_at: how many were looked at.
+        last: the last one that was looked at, or None.
+        done: whether nothing is left to look at.
+    """
+
+    found: list[Item] = field(default_factory=list)
+    looked_at: int = 0
+    last: Item | None = None
+    done: bool = False
+
+
+def scan(
+    items: Iterator[Item],
+    keep: Callable[[Item], bool],
+    deadline: Deadline,
+    *,
+    wanted: int,
+    at_most: int | None = None,
+) -> Scan[Item]:
+    """Look through ``items`` until ``wanted`` are found, the time is over, or ``at_most`` are seen.
+
+    ``items`` is a generator; it is closed, so that a database cursor behind it is not left open.
+    """
+    result: Scan[Item] = Scan()
+    with closing(cast("Generator[Item, None, None]", items)):
+        for item in items:
+            result.looked_at += 1
+            result.last = item
+            if keep(item):
+                result.found.append(item)
+                if len(result.found) >= wanted:
+                    return result
+            if result.looked_at == at_most or deadline.passed:
+                return result
+    result.done = True
+    return result

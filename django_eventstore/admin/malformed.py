@@ -1,0 +1,234 @@
+"""Malformed events: found, grouped by cause, looked at, tried again, marked as skipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import (
+    Http404,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.utils.translation import gettext as _
+
+from ..admin_models import SkippedEvent
+from ..events import Event
+from ..replay import ReplayError
+from .limits import scan
+from .scope import REDACTED, SKIP, Crumb, Scope
+from .timeline import actor_crumbs
+
+MOST_FOUND: Final = 500
+SHOWN_BYTES: Final = 4096
+LINE: Final = 16
+LONGEST_REASON: Final = 1000
+
+
+@dataclass(slots=True)
+class Group:
+    """Malformed events with one cause."""
+
+    cause: str
+    example: str
+    errors: list[ReplayError] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """How many are not marked as skipped."""
+        return sum(error.skipped is None for error in self.errors)
+
+
+def malformed(scope: Scope) -> HttpResponse:
+    """Look through the store for malformed events, newest first, and group them by cause."""
+    before = scope.integer("before")
+    looked = scan(
+        scope.store.read_all_with_errors(before=before, reverse=True),
+        lambda item: isinstance(item, ReplayError),
+        scope.deadline,
+        wanted=MOST_FOUND,
+    )
+    groups: dict[str, Group] = {}
+    for item in looked.found:
+        if isinstance(item, ReplayError):
+            cause = cause_of(item)
+            groups.setdefault(cause, Group(cause, str(item.error))).errors.append(item)
+    last = looked.last.position if looked.last else None
+    return scope.render(
+        "malformed.html",
+        _("Malformed events"),
+        groups=sorted(groups.values(), key=lambda group: -len(group.errors)),
+        looked=looked,
+        reached=None if looked.done else looked.last,
+        next_url=None if looked.done or last is None else scope.here(before=last),
+        first_url=scope.here(before=None) if before is not None else None,
+        crumbs=[Crumb(scope.label, scope.url("store"))],
+    )
+
+
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+
+
+def cause_of(error: ReplayError) -> str:
+    """Return what malformed events of one kind have in common: the error less its particulars."""
+    text = _PARTICULAR.sub("…", str(error.error))
+    return f"{type(error.error).__name__}: {text[:200]}"
+
+
+def problem(scope: Scope, position: int) -> HttpResponse:
+    """Show one malformed event, read anew with the current code."""
+    found = scope.store.get_event_with_errors(position)
+    if found is None:
+        raise Http404("no event there")
+    again = "again" in scope.request.GET
+    if isinstance(found, Event):
+        if again:
+            messages.success(scope.request, _("The event can be read with the current code."))
+        return HttpResponseRedirect(scope.url("event", position))
+    if again:
+        messages.warning(scope.request, _("The event is still malformed with the current code."))
+        return HttpResponseRedirect(scope.url("problem", position))
+    hidden = scope.redaction.hides_raw()
+    content = None
+    if scope.sees_payload and not hidden:
+        if scope.reveals and scope.redaction.configured:
+            scope.log_revealed(f"raw content at position {position}")
+        content = Content.of(found.raw)
+    return scope.render(
+        "problem_event.html",
+        _("Malformed event"),
+        error=found,
+        position=position,
+        kind=type(found.error).__name__,
+        content=content,
+        hidden=hidden and scope.sees_payload,
+        may_reveal=scope.can(REDACTED) and scope.sees_payload,
+        may_skip=scope.can(SKIP),
+        record=SkippedEvent.objects.filter(
+            store=scope.alias, namespace=scope.namespace, position=position
+        ).first()
+        if found.skipped is not None
+        else None,
+        crumbs=[
+            *(actor_crumbs(scope, found.actor_id) if found.actor_id else actor_crumbs(scope)[:1]),
+            Crumb(_("Malformed events"), scope.url("malformed")),
+        ],
+    )
+
+
+def raw(scope: Scope, position: int) -> HttpResponse:
+    """Send the raw content as a file of bytes."""
+    found = scope.store.get_event_with_errors(position)
+    if not isinstance(found, ReplayError):
+        raise Http404("no malformed event there")
+    if scope.redaction.hides_raw():
+        raise Http404("raw content is redacted")
+    if scope.redaction.configured:
+        scope.log_revealed(f"raw content at position {position}")
+    response = HttpResponse(_as_bytes(found.raw), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="malformed-{position}.bin"'
+    return response
+
+
+def skip(scope: Scope, position: int) -> HttpResponseBase:
+    """Record that somebody marked a malformed event as skipped, and why."""
+    if scope.request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    found = scope.store.get_event_with_errors(position)
+    if not isinstance(found, ReplayError):
+        raise Http404("no malformed event there")
+    reason = scope.request.POST.get("reason", "").replace("\x00", "").strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        messages.error(
+            scope.request,
+            _("Give a reason of up to %(limit)s characters.") % {"limit": LONGEST_REASON},
+        )
+        return HttpResponseRedirect(scope.url("problem", position))
+    try:
+        with transaction.atomic():
+            SkippedEvent.objects.create(
+                store=scope.alias,
+                namespace=scope.namespace,
+                position=position,
+                actor_id=found.actor_id or "",
+                problem=str(found.error).replace("\x00", "�"),
+                reason=reason,
+                user=scope.request.user.get_username(),
+            )
+    except IntegrityError:
+        messages.warning(scope.request, _("Somebody else marked this event as skipped before."))
+    else:
+        messages.success(
+            scope.request, _("Marked as skipped. Replays now list it as skipped, with the reason.")
+        )
+    return HttpResponseRedirect(scope.url("problem", position))
+
+
+@dataclass(frozen=True, slots=True)
+class HexLine:
+    """A line of a hex view: the offset, the bytes as hex, and as text where printable."""
+
+    offset: str
+    codes: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Raw content, made safe to look at.
+
+    Attributes:
+        text: it as text; control characters and what is no UTF-8 are shown as signs.
+        lines: it in hex.
+        size: how many bytes it has.
+        cut: whether only the first bytes are shown.
+    """
+
+    text: str
+    lines: list[HexLine]
+    size: int
+    cut: bool
+
+    @classmethod
+    def of(cls, content: bytes | str) -> Content:
+        """Return ``content``, the first SHOWN_BYTES of it."""
+        held = _as_bytes(content)
+        shown = held[:SHOWN_BYTES]
+        text = shown.decode("utf-8", errors="replace")
+        return cls(
+            "".join(map(_visible, text)), list(_hex(shown)), len(held), len(held) > SHOWN_BYTES
+        )
+
+
+def _as_bytes(content: bytes | str) -> bytes:
+    return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else bytes(content)
+
+
+def _visible(character: str) -> str:
+    """Return a sign for what cannot be seen, or would turn the text round."""
+    code = ord(character)
+    if character in "\n\t":
+        return character
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if not character.isprintable():
+        return f"⟨U+{code:04X}⟩"
+    return character
+
+
+def _hex(content: bytes) -> Iterator[HexLine]:
+    for start in range(0, len(content), LINE):
+        piece = content[start : start + LINE]
+        yield HexLine(
+            f"{start:06x}",
+            piece.hex(" ").ljust(LINE * 3 - 1),
+            "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in piece),
+        )

@@ -1,0 +1,129 @@
+"""What caused an event, what it caused, and all that belongs together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..events import Event
+from ..replay import ReplayError
+from .limits import scan
+from .scope import Scope
+
+MOST: Final = 200
+"""How many events of one correlation are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step through the tree, for a template that cannot recur deeply.
+
+    Attributes:
+        event: an event to show; None for the end of a level.
+        opens: whether its effects follow, a level deeper.
+    """
+
+    event: Event | None
+    opens: bool = False
+
+
+@dataclass(slots=True)
+class Related:
+    """The events around one.
+
+    Attributes:
+        cause: the event that caused it, if it was found.
+        effects: the events that name it as their cause.
+        steps: the whole correlation as a tree.
+        count: how many events the tree holds.
+        more: whether there are further ones.
+        looked_at: how many events were looked at, in a store that must read to find; 0: found.
+    """
+
+    cause: Event | None = None
+    effects: list[Event] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    count: int = 0
+    more: bool = False
+    looked_at: int = 0
+
+
+def related(scope: Scope, event: Event) -> Related:
+    """Find what belongs together with ``event``, as far as the time allows."""
+    correlation = event.correlation_id or event.id
+    found = Related()
+    if scope.store.supports_lookup:
+        events = list(scope.store.read_all(correlation_id=correlation, limit=MOST + 1))
+        found.more = len(events) > MOST
+        events = events[:MOST]
+        cause_id = event.causation_id
+        if cause_id and all(other.id != cause_id for other in events):
+            cause = scope.store.get_event_by_id(cause_id)
+            events = ([cause] if cause else []) + events
+    else:
+        events = _look_around(scope, event, correlation, found)
+    if all(other.id != event.id for other in events):
+        events.append(event)
+    by_id = {other.id: other for other in events}
+    found.cause = by_id.get(event.causation_id or "")
+    found.effects = [other for other in events if other.causation_id == event.id]
+    found.steps = list(_walk(events, by_id))
+    found.count = len(by_id)
+    return found
+
+
+def _look_around(scope: Scope, event: Event, correlation: str, found: Related) -> list[Event]:
+    """Read backwards and forwards from the event: what belongs together is mostly close by."""
+
+    def belongs(item: Event | ReplayError) -> bool:
+        return isinstance(item, Event) and (
+            item.correlation_id == correlation
+            or item.id in (event.causation_id, correlation)
+            or item.causation_id == event.id
+        )
+
+    near = 5000
+    position = event.position or 0
+    earlier = scan(
+        scope.store.read_all_with_errors(before=position, reverse=True, limit=near),
+        belongs,
+        scope.deadline,
+        wanted=MOST // 2,
+    )
+    later = scan(
+        scope.store.read_all_with_errors(after=position, limit=near),
+        belongs,
+        scope.deadline,
+        wanted=MOST // 2,
+    )
+    found.looked_at = earlier.looked_at + later.looked_at
+    items = [*reversed(earlier.found), event, *later.found]
+    return [item for item in items if isinstance(item, Event)]
+
+
+def _walk(events: list[Event], by_id: dict[str, Event]) -> Iterator[Step]:
+    """Yield the steps through the tree, each event once, whatever names what as its cause."""
+    effects: dict[str, list[Event]] = {}
+    roots = []
+    for event in events:
+        cause = event.causation_id
+        if cause in by_id and cause != event.id:
+            effects.setdefault(cause, []).append(event)
+        else:
+            roots.append(event)
+    left = dict(by_id)
+    # Whatever is left when the roots are done causes itself, by a circle: begin anywhere in it.
+    todo: list[Event | None] = list(reversed(roots))
+    while todo or left:
+        if not todo:
+            todo.append(next(iter(left.values())))
+        following = todo.pop()
+        if following is None:
+            yield Step(None)
+        elif left.pop(following.id, None) is not None:
+            children = [child for child in effects.get(following.id, ()) if child.id in left]
+            yield Step(following, opens=bool(children))
+            if children:
+                todo.append(None)
+                todo += reversed(children)

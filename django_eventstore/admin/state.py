@@ -1,0 +1,155 @@
+"""The state of an actor at any version, what changed, and whether its snapshot agrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.utils.safestring import SafeString
+
+from ..events import Snapshot
+from ..folds import Fold
+from ..replay import ReplayError
+from .diff import Difference, differences, plain
+from .folding import (
+    UNREGISTERED,
+    Folded,
+    fold_from_snapshot,
+    fold_to,
+    folding,
+    usable_snapshot,
+    version_at,
+)
+from .json_tree import indented, tree
+from .scope import REDACTED, Scope
+from .timeline import actor_crumbs, moment
+
+LARGEST_SLIDER = 2**53
+"""Beyond this a browser's slider cannot name each version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A state as the page shows it.
+
+    Attributes:
+        folded: how it was made.
+        state: the plain state, masked.
+        tree: it as nested lists.
+        text: it as JSON text.
+    """
+
+    folded: Folded
+    state: Any
+    tree: SafeString
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotCheck:
+    """Whether the snapshot that a replay starts at leads to the state of the full replay.
+
+    Attributes:
+        snapshot: the snapshot; None where there is no usable one.
+        unusable: why the newest one cannot be used.
+        applied: how many events were folded onto it.
+        agrees: None where one of the two could not be made in time.
+        differences: full replay -> snapshot and the events since.
+    """
+
+    snapshot: Snapshot | None
+    unusable: ReplayError | Snapshot | None
+    applied: int
+    agrees: bool | None
+    differences: list[Difference]
+
+
+def state(scope: Scope, actor_id: str) -> HttpResponse:
+    """Show an actor's state at a version, beside the version before or any other."""
+    latest = scope.store.get_latest_version(actor_id)
+    if latest == 0:
+        raise Http404("no such actor")
+    at = moment(scope, "at", end=True)
+    if at is not None:
+        version = version_at(scope.store, actor_id, latest, at)
+        return HttpResponseRedirect(scope.here(at=None, version=version))
+    asked = scope.integer("version")
+    version = latest if asked is None else min(asked, latest)
+    against = scope.integer("against")
+    fold = folding(actor_id)
+    folded = fold_to(scope.store, actor_id, fold, version, scope.deadline)
+    shown_before, changes, shown = _compare(scope, actor_id, fold, folded, against)
+    neighbours = _neighbours(scope, actor_id, version)
+    return scope.render(
+        "state.html",
+        actor_id,
+        actor_id=actor_id,
+        latest=latest,
+        version=version,
+        against=against,
+        shown=shown,
+        shown_before=shown_before,
+        changes=changes,
+        registered=fold is not UNREGISTERED,
+        fold=fold,
+        check=_check_snapshot(scope, actor_id, fold, folded, version),
+        slider=latest < LARGEST_SLIDER,
+        previous_version=neighbours[0],
+        next_version=neighbours[1],
+        state_redacted=scope.redaction.touches_state(actor_id, plain(folded.state)),
+        may_reveal=scope.can(REDACTED),
+        tab="state",
+        crumbs=actor_crumbs(scope, actor_id),
+    )
+
+
+def _compare(
+    scope: Scope, actor_id: str, fold: Fold, folded: Folded, against: int | None
+) -> tuple[Shown | None, list[Difference], Shown]:
+    after = scope.shown_state(actor_id, folded.state)
+    if against is None:
+        before = scope.shown_state(actor_id, folded.before) if folded.event else plain(fold.initial)
+        other = None
+    else:
+        other = fold_to(scope.store, actor_id, fold, against, scope.deadline)
+        before = scope.shown_state(actor_id, other.state)
+    changes = differences(before, after)
+    marked = {change.path for change in changes}
+    return (
+        None if other is None else _show(scope, other, before, marked),
+        changes,
+        _show(scope, folded, after, marked),
+    )
+
+
+def _show(scope: Scope, folded: Folded, state: Any, marked: set[Any]) -> Shown:
+    drawn = tree(state, limit=scope.options.json_nodes, marked=marked)
+    return Shown(folded, state, drawn, indented(state))
+
+
+def _neighbours(scope: Scope, actor_id: str, version: int) -> tuple[int | None, int | None]:
+    """Return the versions of the events before and after; 0 stands for no event."""
+    store = scope.store
+    below = store.get_events(actor_id, to_version=max(version - 1, 0), limit=1, reverse=True)
+    above = store.get_events(actor_id, version + 1, limit=1)
+    previous = (below[0].version if below else 0) if version > 0 else None
+    return previous, above[0].version if above else None
+
+
+def _check_snapshot(
+    scope: Scope, actor_id: str, fold: Fold, full: Folded, version: int
+) -> SnapshotCheck | None:
+    found = usable_snapshot(scope.store, actor_id, fold, version)
+    if found is None:
+        return None
+    if not isinstance(found, Snapshot) or found.schema_version != fold.schema_version:
+        return SnapshotCheck(None, found, 0, None, [])
+    quick = fold_from_snapshot(scope.store, actor_id, fold, found, version, scope.deadline)
+    if not (quick.complete and full.complete) or quick.failure or full.failure:
+        return SnapshotCheck(found, None, quick.applied, None, [])
+    changes = differences(
+        scope.shown_state(actor_id, full.state), scope.shown_state(actor_id, quick.state)
+    )
+    agrees = plain(full.state) == plain(quick.state)
+    return SnapshotCheck(found, None, quick.applied, agrees, changes)

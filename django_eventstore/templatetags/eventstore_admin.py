@@ -1,0 +1,110 @@
+"""What the admin's templates say often."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ..admin.charts import colour
+from ..admin.diff import ABSENT, path_text
+from ..admin.json_tree import scalar_text
+from ..admin.redaction import Masked
+from ..admin.scope import Scope
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def page(context: Context, name: str, *args: Any, **query: Any) -> str:
+    """Return the address of a page of the store that is looked at."""
+    address: str = context["visit"].url(name, *args, **query)
+    return address
+
+
+@register.filter
+def event_type(name: str) -> SafeString:
+    """Show an event type, with its colour."""
+    return format_html(
+        '<span class="es-type es-c{}"><span class="es-dot"></span><bdi>{}</bdi></span>',
+        colour(name),
+        name,
+    )
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """Show a point in time in the current time zone; all of it when pointed at."""
+    if value is None:
+        return "—"
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        local.isoformat(),
+        date_format(local, "Y-m-d H:i:s"),
+    )
+
+
+_UNITS = (("y", 31_557_600.0), ("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+
+
+@register.filter
+def gap(value: timedelta | None) -> str:
+    """Show a length of time in its largest unit."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds()
+    sign, seconds = ("\N{MINUS SIGN}", -seconds) if seconds < 0 else ("+", seconds)
+    for unit, size in _UNITS:
+        if seconds >= size:
+            count = seconds / size
+            return f"{sign}{count:.0f} {unit}" if count >= 10 else f"{sign}{count:.1f} {unit}"
+    return f"{sign}{seconds * 1000:.0f} ms"
+
+
+@register.filter
+def value(item: Any) -> SafeString | str:
+    """Show a scalar of a state as JSON."""
+    if item is ABSENT:
+        return "—"
+    if isinstance(item, Masked):
+        return format_html('<span class="es-masked">{}</span>', item)
+    text = scalar_text(item)
+    return text if len(text) <= 500 else f"{text[:499]}…"
+
+
+@register.filter
+def path(item: Any) -> str:
+    """Show a path inside a state."""
+    return path_text(item)
+
+
+@register.filter
+def count(number: int | None) -> str:
+    """Show a number of things in the language's way, a dash where it is unknown."""
+    return "—" if number is None else number_format(number, force_grouping=True)
+
+
+@register.filter
+def svg(number: float) -> str:
+    """Show a coordinate, with a point whatever the language."""
+    return f"{float(number):.2f}"
+
+
+@register.filter
+def split(words: str) -> list[str]:
+    """Return the words."""
+    return words.split()
+
+
+@register.filter
+def here(scope: Scope, version: int) -> str:
+    """Return the address of this page at another version."""
+    return scope.here(version=version, at=None)
