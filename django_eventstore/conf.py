@@ -181,6 +181,11 @@ def _option(value: str) -> Any:
         return int(value)
     if value in ("true", "false"):
         return value == "true"
-    if found := _DURATION.fullmatch(value):
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
-    return value
+    duration = parse_duration(value)
+    return value if duration is None else duration
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Return the duration that text such as ``90s``, ``15m``, ``12h`` or ``365d`` says, or None."""
+    found = _DURATION.fullmatch(text)
+    return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -1,4 +1,4 @@
-"""Moving events into a store: from lines of a file, or from another store."""
+"""Moving events: from a file into a store, from a store into a file, from store to store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Final
 
 from .arguments import new_events
-from .backends.base import assign_versions
+from .backends.base import Selection, assign_versions
+from .differences import event_differences
 from .events import Event, same_event
 from .exceptions import (
     DuplicateEventError,
@@ -17,7 +18,8 @@ from .exceptions import (
     InvalidEventError,
     VersionConflictError,
 )
-from .ndjson import BadLine, Line
+from .ndjson import BadLine, Line, to_line
+from .replay import ReplayError
 from .store import EventStore
 
 BATCH_SIZE: Final = 1000
@@ -100,6 +102,94 @@ def import_events(
         report.line = max(report.line, batch[-1].number)
     on_progress(report)
     return report
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """How far an export has come.
+
+    Attributes:
+        events: how many events were written.
+        malformed: how many could not be read.
+        position: the position of the last event; ``after`` for the next export.
+    """
+
+    events: int = 0
+    malformed: int = 0
+    position: int = 0
+
+
+def export_events(
+    store: EventStore,
+    write: Callable[[bytes], object],
+    *,
+    selected: Selection | None = None,
+    on_malformed: Callable[[ReplayError], None] = lambda error: None,
+    on_progress: Callable[[ExportReport], None] = lambda report: None,
+) -> ExportReport:
+    """Write the events of a store as NDJSON lines, in position order, in constant memory.
+
+    They are written as they are stored: upcasters are not run. ``import_events()`` of the lines
+    makes an equal store.
+
+    Args:
+        store: where from.
+        write: gets each line.
+        selected: which events; all of them unless given.
+        on_malformed: called with each malformed event, which has no line.
+        on_progress: called after each event. What it raises ends the export there.
+    """
+    report = ExportReport()
+    for item in store._read_store(store.namespace, selected or Selection()):
+        if isinstance(item, Event):
+            write(to_line(item))
+            report.events += 1
+        else:
+            report.malformed += 1
+            on_malformed(item)
+        report.position = item.position or report.position
+        on_progress(report)
+    return report
+
+
+def copy_events(
+    source: EventStore,
+    target: EventStore,
+    *,
+    after: int | None = None,
+    batch_size: int = BATCH_SIZE,
+    skip_bad: bool = False,
+    dry_run: bool = False,
+    on_bad: Callable[[BadLine], None] = lambda bad: None,
+    on_progress: Callable[[ImportReport], None] = lambda report: None,
+) -> ImportReport:
+    """Copy the events of one store to another, with their ids, versions, metadata and timestamps.
+
+    In the order of their positions, which each store gives anew. It may be broken off and run
+    again, as ``import_events()``, and takes and returns the same; the line's number is the
+    position in ``source``. A malformed event is a bad line. What is saved to ``source``
+    meanwhile is copied too, up to the moment at which nothing is left.
+
+    Args:
+        after: a position in ``source``; only events behind it. An earlier report's ``line``
+            saves looking again for what it has copied.
+    """
+    items = source._read_store(source.namespace, Selection(after=after))
+    return import_events(
+        target,
+        map(_as_line, items),
+        batch_size=batch_size,
+        skip_bad=skip_bad,
+        dry_run=dry_run,
+        on_bad=on_bad,
+        on_progress=on_progress,
+    )
+
+
+def _as_line(item: Event | ReplayError) -> Line | BadLine:
+    if isinstance(item, Event):
+        return Line(item.position or 0, item)
+    return BadLine(item.position or 0, f"is malformed: {item.error}")
 
 
 class _Writer:
@@ -215,16 +305,10 @@ class _Writer:
             elif same_event(event, before):
                 stored += 1
             else:
-                error = DuplicateEventError(event.id, event.actor_id, _differences(event, before))
+                details = "; ".join(event_differences(event, before))
+                error = DuplicateEventError(event.id, event.actor_id, details)
                 self.refuse(BadLine(line.number, str(error)))
                 if self.report.stopped:
                     return []
         self.report.already_stored += stored
         return fresh
-
-
-def _differences(event: Event, stored: Event) -> str:
-    """Name the fields in which two events differ."""
-    one, other = event.to_dict(), stored.to_dict()
-    names = [name for name in one if name != "position" and one[name] != other[name]]
-    return f"different: {', '.join(names)}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -14,12 +17,13 @@ from django.core.management.base import (
     CommandError,
     CommandParser,
     DjangoHelpFormatter,
+    OutputWrapper,
 )
 from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 from django.utils.module_loading import import_string
 
-from ..conf import event_stores
+from ..conf import event_stores, parse_duration
 from ..exceptions import EventStoreError
 from ..store import EventStore
 from ..validation import check_integer
@@ -50,6 +54,8 @@ class EventStoreCommand(BaseCommand):
     """What ``--format`` offers; the first is the default."""
     names_store: ClassVar[bool] = True
     """Does ``--store`` name the one store that the command works on?"""
+    shows_malformed: ClassVar[bool] = False
+    """Does the command itself tell of each malformed event, so that the log need not?"""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs.setdefault("formatter_class", _HelpFormatter)
@@ -79,7 +85,7 @@ class EventStoreCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with Interrupt() as self.interrupt:
+            with Interrupt() as self.interrupt, self._quiet_log():
                 self.run(options)
             self.stdout.flush()
         except KeyboardInterrupt:
@@ -91,11 +97,24 @@ class EventStoreCommand(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(_BROKEN_PIPE) from None
 
+    @contextmanager
+    def _quiet_log(self) -> Iterator[None]:
+        log = logging.getLogger("django_eventstore")
+        level = log.level
+        if self.shows_malformed:
+            log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
+
     def run(self, options: dict[str, Any]) -> None:
         """Do the work; what an argument is called, ``options`` has under that name."""
         raise NotImplementedError
 
-    def store(self, options: dict[str, Any], name: str = "store") -> EventStore:
+    def store(
+        self, options: dict[str, Any], name: str = "store", namespace: str = "namespace"
+    ) -> EventStore:
         """Return the store that the argument ``name`` names, in the namespace asked for."""
         alias = options[name]
         try:
@@ -105,17 +124,17 @@ class EventStoreCommand(BaseCommand):
             raise CommandError(
                 f"There is no store {printable(repr(alias))} in EVENT_STORES; there are: {known}."
             ) from error
-        if options["namespace"] is None:
+        if options[namespace] is None:
             return store
-        return store.with_namespace(options["namespace"])
+        return store.with_namespace(options[namespace])
 
-    def print_json(self, value: Any) -> None:
-        """Print ``value`` as one line of JSON."""
-        self.stdout.write(to_json(value))
+    def plural(self, count: int, noun: str) -> str:
+        """Return ``1 event``, ``2 events``."""
+        return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
-    def warn(self, text: str) -> None:
-        """Print a line for people to standard error."""
-        self.stderr.write(printable(text), style_func=self.style.WARNING)
+    def print_json(self, value: Any, out: OutputWrapper | None = None) -> None:
+        """Print ``value`` as one line of JSON, to standard output unless said otherwise."""
+        (out or self.stdout).write(to_json(value), style_func=str)
 
 
 def positive(text: str) -> int:
@@ -151,12 +170,18 @@ def moment(text: str) -> datetime:
     return parsed if parsed.tzinfo else timezone.make_aware(parsed)
 
 
-def dotted_path(text: str) -> Any:
-    """Return what the dotted path names, a callable; for ``type=`` of an argument."""
+def age(text: str) -> datetime:
+    """Return the moment that lies that long ago, or the moment itself; for ``type=``."""
+    duration = parse_duration(text)
+    return moment(text) if duration is None else timezone.now() - duration
+
+
+def dotted_path(text: str) -> str:
+    """Return the dotted path of a callable that can be imported; for ``type=`` of an argument."""
     try:
         found = import_string(text)
     except ImportError as error:
         raise argparse.ArgumentTypeError(f"cannot import {text!r}: {error}") from error
     if not callable(found):
         raise argparse.ArgumentTypeError(f"{text!r} is not callable")
-    return found
+    return text

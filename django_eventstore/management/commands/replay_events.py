@@ -7,10 +7,17 @@ from typing import Any
 
 import orjson
 from django.core.management.base import CommandError, CommandParser
+from django.utils.module_loading import import_string
 
 from django_eventstore.events import Event, format_timestamp
 from django_eventstore.folds import Fold, fold_for
-from django_eventstore.management.base import EventStoreCommand, dotted_path, not_negative
+from django_eventstore.management.base import (
+    EventStoreCommand,
+    dotted_path,
+    not_negative,
+    positive,
+)
+from django_eventstore.management.everything import replay_everything
 from django_eventstore.management.terminal import (
     error_to_dict,
     printable,
@@ -26,20 +33,28 @@ class Command(EventStoreCommand):
     help = """\
 Show the events of an actor in version order; or, with --state or --apply, the
 state that they make. Every malformed event is shown, with its position, the
-reason and what is stored."""
+reason and what is stored.
+
+With --all, replay every actor: call a function with each event (--handler), or
+make each actor's state with two folds and show where they differ
+(--compare-with): a regression test on all of history. Malformed events are
+counted by cause. Several workers share the actors; each actor's events stay in
+order."""
     examples = """\
   manage.py replay_events permit-2024-0001
   manage.py replay_events permit-2024-0001 --to-version 5 --state
   manage.py replay_events order-7 --apply shop.orders.apply --initial '{"lines": []}'
-  manage.py replay_events order-7 --format json
+  manage.py replay_events --all --handler shop.search.index --workers 4
+  manage.py replay_events --all --compare-with shop.orders.new_apply
 
-exit status: 0 all events could be read; 1 some are malformed, there are none,
-or the fold failed; 2 wrong arguments"""
+exit status: 0 all is well; 1 events are malformed, there are none, a function
+failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
     formats = ("table", "json")
+    shows_malformed = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("actor_id", metavar="ACTOR_ID", help="the actor")
+        parser.add_argument("actor_id", metavar="ACTOR_ID", nargs="?", help="the actor")
         parser.add_argument(
             "--from-version",
             type=not_negative,
@@ -69,15 +84,47 @@ or the fold failed; 2 wrong arguments"""
             help="with --apply, the state before the first event (default: {})",
         )
 
+        parser.add_argument("--all", action="store_true", help="replay every actor")
+        parser.add_argument(
+            "--handler",
+            type=dotted_path,
+            metavar="PATH",
+            help="with --all, call this function with each event: handler(event)",
+        )
+        parser.add_argument(
+            "--compare-with",
+            type=dotted_path,
+            metavar="PATH",
+            help="with --all, make each state with this fold too, and show where it differs from "
+            "that of --apply, or of the registered fold",
+        )
+        parser.add_argument(
+            "--workers",
+            type=positive,
+            default=1,
+            metavar="N",
+            help="with --all, how many processes share the actors (default: 1)",
+        )
+        parser.add_argument(
+            "--after",
+            type=not_negative,
+            metavar="POSITION",
+            help="with --handler, only events behind this position",
+        )
+
     def run(self, options: dict[str, Any]) -> None:
+        if options["all"] == (options["actor_id"] is not None):
+            raise CommandError("Name an actor, or give --all.", returncode=2)
         store = self.store(options)
+        if options["all"]:
+            replay_everything(self, store, options)
+            return
         if options["apply"] or options["state"]:
             errors = self._show_state(store, options)
         else:
             errors = self._show_events(store, options)
         if errors:
-            count = f"{len(errors)} malformed {'event' if len(errors) == 1 else 'events'}"
-            raise CommandError(f"{count}: see above.")
+            raise CommandError(f"{self.plural(len(errors), 'malformed event')}: see above.")
 
     def _show_events(self, store: EventStore, options: dict[str, Any]) -> list[ReplayError]:
         actor_id = options["actor_id"]
@@ -147,7 +194,7 @@ or the fold failed; 2 wrong arguments"""
             self.style.MIGRATE_HEADING(
                 printable(
                     f"{actor_id} at version {replayed.version} "
-                    f"({replayed.events_applied} events applied{since})"
+                    f"({self.plural(replayed.events_applied, 'event')} applied{since})"
                 )
             )
         )
@@ -158,7 +205,7 @@ or the fold failed; 2 wrong arguments"""
     def _fold(self, options: dict[str, Any]) -> Fold:
         if options["apply"]:
             initial = options["initial"]
-            return Fold(options["apply"], {} if initial is None else initial)
+            return Fold(import_string(options["apply"]), {} if initial is None else initial)
         fold = fold_for(options["actor_id"])
         if fold is None:
             raise CommandError(

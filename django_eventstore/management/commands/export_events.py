@@ -1,0 +1,137 @@
+"""Write the events of a store to an NDJSON file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.arguments import selection
+from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, moment, not_negative
+from django_eventstore.management.terminal import Progress, printable
+from django_eventstore.replay import ReplayError
+from django_eventstore.transfer import ExportReport, export_events
+
+
+class Command(EventStoreCommand):
+    help = """\
+Write the events of a store as NDJSON, in position order: one JSON object a line,
+as import_events reads it. Events are written as they are stored.
+
+A file appears when it is complete; until then, and after a failure, the old one
+stays."""
+    examples = """\
+  manage.py export_events events.ndjson
+  manage.py export_events - | gzip > events.ndjson.gz
+  manage.py export_events new.ndjson --after 8577       what is new since
+  manage.py export_events 2024.ndjson --since 2024-01-01 --until 2025-01-01
+
+The summary goes to standard error when the events go to standard output.
+
+exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
+130 stopped by Ctrl-C"""
+    shows_malformed = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", metavar="FILE", help='the file, or "-" for standard output')
+        parser.add_argument(
+            "--after", type=not_negative, metavar="POSITION", help="only events behind it"
+        )
+        parser.add_argument(
+            "--type",
+            action="append",
+            dest="event_types",
+            metavar="TYPE",
+            help="only events of this type; may be given several times",
+        )
+        parser.add_argument("--actor", metavar="ACTOR_ID", help="only events of this actor")
+        parser.add_argument(
+            "--since", type=moment, metavar="TIME", help="only events from this time on"
+        )
+        parser.add_argument(
+            "--until", type=moment, metavar="TIME", help="only events up to this time"
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        store = self.store(options)
+        selected = selection(
+            options["after"],
+            event_types=options["event_types"],
+            actor_id=options["actor"],
+            since=options["since"],
+            until=options["until"],
+        )
+        everything = not (selected.filters or options["after"])
+        total = store.get_statistics().event_count if everything else None
+        progress = Progress(self.stderr, "Exporting", total)
+
+        def on_malformed(error: ReplayError) -> None:
+            progress.clear()
+            self.stderr.write(printable(str(error)))
+
+        def on_progress(report: ExportReport) -> None:
+            progress.show(report.events, report.events, "events")
+            self.interrupt.check()
+
+        try:
+            with _output(options["file"]) as stream:
+                report = export_events(
+                    store,
+                    stream.write,
+                    selected=selected,
+                    on_malformed=on_malformed,
+                    on_progress=on_progress,
+                )
+        except KeyboardInterrupt:
+            kept = "" if options["file"] == "-" else " The file was not written."
+            raise CommandError(f"Stopped.{kept}", returncode=INTERRUPTED) from None
+        finally:
+            progress.clear()
+        self._summarise(report, options)
+
+    def _summarise(self, report: ExportReport, options: dict[str, Any]) -> None:
+        out = self.stderr if options["file"] == "-" else self.stdout
+        if options["format"] == "json":
+            self.print_json(asdict(report), out)
+        else:
+            out.write(
+                f"{self.plural(report.events, 'event')} written, {report.malformed:,} malformed; "
+                f"the last position is {report.position}.",
+                style_func=str,
+            )
+        if report.malformed:
+            raise CommandError("Malformed events were left out.")
+
+
+@contextmanager
+def _output(name: str) -> Iterator[BinaryIO]:
+    """Open what is written to; a file takes its name only when it is complete."""
+    if name == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(name)
+    try:
+        part = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        )
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CommandError(printable(f"Cannot write {name!r}: {reason}.")) from error
+    try:
+        with part:
+            yield part  # type: ignore[misc]
+            part.flush()
+            os.fsync(part.fileno())
+        Path(part.name).replace(path)
+    except BaseException:
+        Path(part.name).unlink(missing_ok=True)
+        raise

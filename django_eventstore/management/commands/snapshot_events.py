@@ -1,0 +1,78 @@
+"""Make snapshots of long histories."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.management.base import EventStoreCommand, not_negative
+from django_eventstore.management.terminal import Progress, printable
+from django_eventstore.snapshots import EVENTS_SINCE, SnapshotReport, snapshot_actors
+
+
+class Command(EventStoreCommand):
+    help = """\
+Save a snapshot of the state of each actor with more than N events since its last
+one, so that a replay need not start at the first event. The state is made by the
+fold that the project registered for the actor
+(django_eventstore.folds.register_fold). It may be run at any time, and again."""
+    examples = """\
+  manage.py snapshot_events
+  manage.py snapshot_events --more-than 500 --search order- --dry-run
+
+exit status: 0 all is well; 1 an actor has malformed events, or its fold failed;
+2 wrong arguments; 130 stopped by Ctrl-C"""
+    shows_malformed = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--more-than",
+            type=not_negative,
+            default=EVENTS_SINCE,
+            metavar="N",
+            help=f"events since the last snapshot (default: {EVENTS_SINCE})",
+        )
+        parser.add_argument(
+            "--search", default="", metavar="TEXT", help="only actors with this in their id"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count the snapshots, and save none"
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        store = self.store(options)
+        progress = Progress(self.stderr, "Looking at", store.get_statistics().actor_count)
+
+        def on_failure(actor_id: str, reason: str) -> None:
+            progress.clear()
+            self.stderr.write(printable(f"{actor_id}: no snapshot: {reason}."))
+
+        def on_progress(report: SnapshotReport) -> None:
+            progress.show(report.actors, report.actors, "actors")
+            self.interrupt.check()
+
+        try:
+            report = snapshot_actors(
+                store,
+                search=options["search"],
+                events_since=options["more_than"],
+                dry_run=options["dry_run"],
+                on_failure=on_failure,
+                on_progress=on_progress,
+            )
+        finally:
+            progress.clear()
+        if options["format"] == "json":
+            self.print_json(asdict(report))
+        else:
+            would = "would be saved" if options["dry_run"] else "saved"
+            self.stdout.write(
+                f"{self.plural(report.saved, 'snapshot')} {would}; "
+                f"{self.plural(report.actors, 'actor')} looked at, {report.without_fold:,} of them "
+                f"without a registered fold, {report.failed:,} failed."
+            )
+        if report.failed:
+            raise CommandError(f"{self.plural(report.failed, 'actor')} failed: see above.")

@@ -1,0 +1,102 @@
+"""Check a store, or compare it with another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.comparison import compare_stores
+from django_eventstore.management.base import EventStoreCommand
+from django_eventstore.management.terminal import Progress, printable
+from django_eventstore.store import EventStore
+from django_eventstore.verification import Finding, Verification, verify_store
+
+
+class Command(EventStoreCommand):
+    help = """\
+Read a whole store and report what is wrong with it: positions or versions out of
+order, versions that are there twice, malformed events (an upcaster that fails
+makes one), counts that do not agree, and snapshots that are not what a replay
+makes. Gaps between versions are allowed, and noted.
+
+With --against, compare with another store instead, event by event: what only one
+of them has, and each field that differs."""
+    examples = """\
+  manage.py verify_events
+  manage.py verify_events --store default --against stream
+  manage.py verify_events --format json        a line for each finding, then a summary
+
+exit status: 0 all is well (notes are no fault); 1 something is wrong; 2 wrong
+arguments; 130 stopped by Ctrl-C"""
+    shows_malformed = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--against", metavar="ALIAS", help="compare with this store")
+        parser.add_argument(
+            "--against-namespace",
+            metavar="NAME",
+            help="the namespace in the other store (default: that of --namespace, or its own)",
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        store = self.store(options)
+        total = store.get_statistics().event_count
+        progress = Progress(self.stderr, "Verifying", total)
+
+        def on_finding(finding: Finding) -> None:
+            progress.clear()
+            self._print(finding, options["format"])
+
+        def on_progress(verification: Verification) -> None:
+            progress.show(verification.events, verification.events, "events")
+            self.interrupt.check()
+
+        try:
+            if other := self._other(store, options):
+                verification = compare_stores(
+                    store, other, on_finding=on_finding, on_progress=on_progress
+                )
+            else:
+                verification = verify_store(store, on_finding=on_finding, on_progress=on_progress)
+        finally:
+            progress.clear()
+        self._summarise(verification, options)
+
+    def _other(self, store: EventStore, options: dict[str, Any]) -> EventStore | None:
+        if options["against"] is None:
+            return None
+        if options["against_namespace"] is None:
+            options["against_namespace"] = options["namespace"]
+        other = self.store(options, "against", "against_namespace")
+        if store.alias == other.alias and store.namespace == other.namespace:
+            raise CommandError("A store cannot be compared with itself.")
+        return other
+
+    def _print(self, finding: Finding, output: str) -> None:
+        if output == "json":
+            self.print_json({**asdict(finding), "fault": finding.is_fault})
+            return
+        style = self.style.ERROR if finding.is_fault else self.style.WARNING
+        where = printable(f"{finding.where}: {finding.detail}")
+        self.stdout.write(f"{style(finding.kind)}: {where}")
+
+    def _summarise(self, verification: Verification, options: dict[str, Any]) -> None:
+        faults = verification.faults
+        if options["format"] == "json":
+            self.print_json({**asdict(verification), "faults": faults})
+        else:
+            parts = [
+                self.plural(verification.events, "event"),
+                self.plural(verification.actors, "actor"),
+            ]
+            if options["against"] is None:
+                parts.append(self.plural(verification.snapshots, "snapshot"))
+            found = ", ".join(
+                f"{count:,} {kind}" for kind, count in sorted(verification.found.items())
+            )
+            self.stdout.write(f"{', '.join(parts)} verified: {found or 'all is well'}.")
+        if faults:
+            raise CommandError(f"{self.plural(faults, 'fault')} found.")
