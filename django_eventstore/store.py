@@ -1003,11 +1003,11 @@ def _settle(
             raise DuplicateEventError(event.id, event.actor_id) from refusal
     if len(stored) == len(given):
         return [stored[event.id] for event in given]
-    if stored:
-        event_id, event = next(iter(stored.items()))
-        raise DuplicateEventError(
-            event_id, event.actor_id, "some events of this append are stored, others are not"
-        ) from refusal
+    for event in given:
+        if event.id in stored:
+            raise DuplicateEventError(
+                event.id, event.actor_id, "some events of this append are stored, others are not"
+            ) from refusal
     raise refusal
 
 
