@@ -22,8 +22,27 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True
+napoleon_use_rtype = False
 nitpicky = False
 
 html_theme = "furo"
 html_title = f"django-eventstore {release}"
+
+
+def is_twin(name, parent):
+    """Tell whether a method is the asynchronous twin of another one."""
+    return name.startswith("a") and hasattr(parent, name[1:])
+
+
+def skip_twins(app, what, name, obj, skip, options):
+    """Leave out asynchronous twins: the page says once that they are there."""
+    from django_eventstore import EventStore
+
+    return True if what == "class" and is_twin(name, EventStore) else None
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_twins)
