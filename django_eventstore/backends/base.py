@@ -482,6 +482,10 @@ class Backend(ABC):
         """See _statistics()."""
         return await sync_to_async(self._statistics)(namespace)
 
+    async def asetup(self, *, update: bool = False, check: bool = False) -> list[str]:
+        """See setup()."""
+        return await sync_to_async(self.setup)(update=update, check=check)
+
     async def aclose(self) -> None:
         """See close()."""
         await sync_to_async(self.close)()

@@ -58,5 +58,6 @@ def subjects(url, store, actor_token):
 def next_subject(store, actor_token):
     """Return the subject of the actor's next append (`actor_token`: a plain actor id)."""
     url = ",".join(store.options.servers)
+    store.setup()
     numbers = [int(name.rpartition(".")[2]) for name in subjects(url, store, actor_token)]
     return f"{store.stream_name}.events.{actor_token}.{max(numbers, default=0) + 1}"

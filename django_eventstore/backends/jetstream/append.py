@@ -8,8 +8,8 @@ tell, reading that subject from the leader does: our ids are there, or another's
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Collection, Sequence
+from itertools import count, groupby, islice
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -36,11 +36,11 @@ TOO_LARGE: Final = 10054
 NOT_NOW: Final = frozenset({10008, 10009, 10158, 10176, 10177})
 """No leader, too busy, the same message is on its way, a batch was cut short."""
 MAX_BATCH: Final = 1000
-"""The most messages (actors) in an atomic batch: the server's limit."""
+"""The most messages in an atomic batch: the server's limit."""
 
 
 class Plan(NamedTuple):
-    """One actor's part of an append.
+    """A message to append.
 
     Attributes:
         history: the actor's.
@@ -93,44 +93,36 @@ class Appender:
     ) -> list[Placed]:
         """See ``Backend._append()``."""
         unsure = [new.event.id for new in events if not take_fresh(new.event.id)]
-        actors: dict[str, list[NewEvent]] = {}
-        for new in events:
-            actors.setdefault(new.event.actor_id, []).append(new)
-        self._check_size(call, actors)
+        actors = {new.event.actor_id for new in events}
+        self._check_support(call, len(actors))
         taken = []
         try:
             for actor_id in sorted(actors):
                 if not await self.turns.take(actor_id, call.deadline):
                     raise call.unavailable()
                 taken.append(actor_id)
-            placed = await self._append(call, actors, unsure, expected_version)
+            return await self._append(call, events, actors, unsure, expected_version)
         finally:
             for actor_id in taken:
                 self.turns.give(actor_id)
-        return [next(placed[new.event.actor_id]) for new in events]
 
-    def _check_size(self, call: Call, actors: dict[str, list[NewEvent]]) -> None:
-        if len(actors) > 1 and not self.stream.atomic:
+    def _check_support(self, call: Call, actors: int) -> None:
+        if actors > 1 and not self.stream.atomic:
             version = ".".join(map(str, call.connection.server_version))
             raise UnsupportedOperation(
                 f"Saving events of several actors all or none needs nats-server 2.12 or newer, and "
                 f"allow_atomic on the stream {self.stream.name!r} (the server is {version}). Save "
                 f"them actor by actor."
             )
-        if len(actors) > MAX_BATCH:
-            raise EventTooLargeError(len(actors), MAX_BATCH, "append, counted in actors,")
-        if max(map(len, actors.values())) > MAX_EVENTS:
-            raise EventTooLargeError(
-                max(map(len, actors.values())), MAX_EVENTS, "append, counted in events,"
-            )
 
     async def _append(
         self,
         call: Call,
-        actors: dict[str, list[NewEvent]],
+        events: Sequence[NewEvent],
+        actors: Collection[str],
         unsure: Sequence[str],
         expected_version: int | None,
-    ) -> dict[str, Iterator[Placed]]:
+    ) -> list[Placed]:
         histories = {actor_id: History(self.stream, actor_id) for actor_id in actors}
         known = {actor_id: self.cache.get(actor_id) for actor_id in actors}
         certain = False
@@ -145,10 +137,7 @@ class Appender:
                     await self._check_ids(call, history, head, unsure)
             certain = certain or not any(known.values())
             try:
-                plans = [
-                    self._plan(call, histories[actor_id], heads[actor_id], new, expected_version)
-                    for actor_id, new in actors.items()
-                ]
+                plans = self._plan(call, histories, heads, events, expected_version)
             except VersionConflictError:
                 if certain:
                     raise
@@ -190,29 +179,44 @@ class Appender:
     def _plan(
         self,
         call: Call,
-        history: History,
-        head: Head,
+        histories: dict[str, History],
+        heads: dict[str, Head],
         events: Sequence[NewEvent],
         expected_version: int | None,
-    ) -> Plan:
-        versions = assign_versions(events, {history.actor_id: head.version}, expected_version)
-        headers, payload = encode(events, versions, head.events, call.connection.max_payload)
-        subject = f"{history.subject}{head.appends + 1}"
-        return Plan(history, head, events, versions, subject, headers, payload)
+    ) -> list[Plan]:
+        """Return the messages: one for each run of events of one actor."""
+        latest = {actor_id: head.version for actor_id, head in heads.items()}
+        versions = iter(assign_versions(events, latest, expected_version))
+        limit = call.connection.max_payload
+        heads = dict(heads)
+        plans = []
+        for actor_id, run in groupby(events, key=_actor):
+            part = list(run)
+            history, head = histories[actor_id], heads[actor_id]
+            placed = list(islice(versions, len(part)))
+            if len(part) > MAX_EVENTS:
+                raise EventTooLargeError(len(part), MAX_EVENTS, "append, counted in events,")
+            headers, payload = encode(part, placed, head.events, limit)
+            subject = f"{history.subject}{head.appends + 1}"
+            plans.append(Plan(history, head, part, placed, subject, headers, payload))
+            heads[actor_id] = Head(placed[-1], head.appends + 1, 0, head.events + len(part))
+        if len(plans) > MAX_BATCH:
+            raise EventTooLargeError(
+                len(plans), MAX_BATCH, "append, counted in changes from one actor to another,"
+            )
+        return plans
 
-    def _accepted(self, plans: Sequence[Plan], sequence: int) -> dict[str, Iterator[Placed]]:
-        placed = {}
+    def _accepted(self, plans: Sequence[Plan], sequence: int) -> list[Placed]:
+        placed = []
         for at, plan in enumerate(plans, sequence):
             actor_id, appends = plan.history.actor_id, plan.head.appends + 1
             events = plan.head.events + len(plan.events)
             self.cache.set(actor_id, Head(plan.versions[-1], appends, at, events))
             self.ids.add(actor_id, appends, plan.ids)
-            placed[actor_id] = iter(
-                [
-                    Placed(version, position(at, index))
-                    for index, version in enumerate(plan.versions)
-                ]
-            )
+            start = position(at, 0)
+            placed += [
+                Placed(version, start + index) for index, version in enumerate(plan.versions)
+            ]
         return placed
 
     async def _publish(self, call: Call, plans: Sequence[Plan]) -> int | None:
@@ -344,6 +348,10 @@ class Publication:
         *before, last = requests
         last.before = b"".join(request.command() for request in before)
         return last
+
+
+def _actor(new: NewEvent) -> str:
+    return new.event.actor_id
 
 
 def stored_ids(stored: Stored) -> list[str]:

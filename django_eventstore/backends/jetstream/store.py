@@ -34,7 +34,7 @@ from .names import EVENTS, SNAPSHOTS, stream_name
 from .operation import Operation, Turns, arun, run
 from .snapshots import SnapshotReader, Snapshots
 from .store_reader import Judge, StoreReader
-from .streams import Stream, open_stream
+from .streams import Stream, open_stream, set_up
 
 Result = TypeVar("Result")
 Item_co = TypeVar("Item_co", covariant=True)
@@ -317,6 +317,20 @@ class JetStreamEventStore(EventStore):
         return await self._arun(self._do_list_actors(namespace, search, order_by, limit, cursor))
 
     # -- life cycle
+
+    async def _do_setup(self, namespace: str, update: bool, check: bool) -> list[str]:
+        call = self._call()
+        await call.connect()
+        lines: list[str] = []
+        for kind in (EVENTS, SNAPSHOTS):
+            lines += await set_up(call, namespace, kind, update=update, check=check)
+        return lines
+
+    def setup(self, *, update: bool = False, check: bool = False) -> list[str]:
+        return run(self._do_setup(self.namespace, update, check))
+
+    async def asetup(self, *, update: bool = False, check: bool = False) -> list[str]:
+        return await self._arun(self._do_setup(self.namespace, update, check))
 
     def check(self) -> list[CheckMessage]:
         return check_options(self.alias, self.options)
