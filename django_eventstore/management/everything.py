@@ -95,7 +95,7 @@ class _ShowText:
                 f"{report.without_fold:,} without a registered fold."
             )
         else:
-            command.stdout.write(f"{command.plural(report.events, 'event')} handled.")
+            command.stdout.write(f"{command.plural(report.events, 'event')} replayed.")
         self._causes("malformed", report.malformed)
         self._causes("failed", report.failed)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,10 +68,10 @@ class Project:
 
     def count(self) -> int:
         """Return how many events are committed, as another process sees it."""
-        import sqlite3
-
-        with sqlite3.connect(self.database, timeout=20) as connection:
-            return connection.execute("SELECT count(*) FROM django_eventstore_event").fetchone()[0]
+        with closing(sqlite3.connect(self.database, timeout=20)) as connection:
+            return connection.execute(
+                "SELECT count(*) FROM django_eventstore_eventrecord"
+            ).fetchone()[0]
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,7 @@ def test_an_id_with_other_content_and_a_version_that_is_taken_are_bad_lines(stor
     status, out, err = run(store, file)
     assert status == 1
     assert "line 1: An event with id" in err
-    assert "different: event_type" in err
+    assert '(event_type: "Other" != "ApplicationSubmitted")' in err
     assert store.count_events() == 3
 
     status, out, err = run(store, file, on_error="skip")

@@ -116,7 +116,7 @@ def test_the_state_with_the_registered_fold_starts_at_a_snapshot(store, register
 
     assert status == 0
     assert out.splitlines()[0] == (
-        "account-1 at version 3 (1 events applied on the snapshot at version 2)"
+        "account-1 at version 3 (1 event applied on the snapshot at version 2)"
     )
     assert "balance  75" in out
 

@@ -19,7 +19,8 @@ class Command(EventStoreCommand):
 Read a whole store and report what is wrong with it: positions or versions out of
 order, versions that are there twice, malformed events (an upcaster that fails
 makes one), counts that do not agree, and snapshots that are not what a replay
-makes. Gaps between versions are allowed, and noted.
+makes. What is allowed is noted, and no fault: gaps between versions, histories
+whose beginning was removed. --verbosity 2 shows each note.
 
 With --against, compare with another store instead, event by event: what only one
 of them has, and each field that differs."""
@@ -48,7 +49,7 @@ arguments; 130 stopped by Ctrl-C"""
 
         def on_finding(finding: Finding) -> None:
             progress.clear()
-            self._print(finding, options["format"])
+            self._print(finding, options)
 
         def on_progress(verification: Verification) -> None:
             progress.show(verification.events, verification.events, "events")
@@ -75,9 +76,11 @@ arguments; 130 stopped by Ctrl-C"""
             raise CommandError("A store cannot be compared with itself.")
         return other
 
-    def _print(self, finding: Finding, output: str) -> None:
-        if output == "json":
+    def _print(self, finding: Finding, options: dict[str, Any]) -> None:
+        if options["format"] == "json":
             self.print_json({**asdict(finding), "fault": finding.is_fault})
+            return
+        if not finding.is_fault and options["verbosity"] < 2:
             return
         style = self.style.ERROR if finding.is_fault else self.style.WARNING
         where = printable(f"{finding.where}: {finding.detail}")
@@ -98,5 +101,7 @@ arguments; 130 stopped by Ctrl-C"""
                 f"{count:,} {kind}" for kind, count in sorted(verification.found.items())
             )
             self.stdout.write(f"{', '.join(parts)} verified: {found or 'all is well'}.")
+            if verification.found and not faults and options["verbosity"] < 2:
+                self.stdout.write("None of it is a fault; --verbosity 2 shows each.")
         if faults:
             raise CommandError(f"{self.plural(faults, 'fault')} found.")
