@@ -1,12 +1,15 @@
-"""Listing actors, a page at a time behind the last one shown, in any order."""
+"""The actors' rows: listing them a page at a time in any order, counting, putting them right."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from ..base import ActorPage, ActorSummary, make_cursor, read_cursor
+from django.db.backends.utils import CursorWrapper
+
+from ..base import ActorPage, ActorSummary, StoreStatistics, make_cursor, read_cursor
 from .queries import Fetch
-from .tables import ACTORS
+from .tables import ACTOR_COLUMNS, ACTORS, EVENTS
 from .vendor import Vendor
 
 _COLUMNS: Final = {
@@ -65,3 +68,40 @@ def page(
 def _summary(vendor: Vendor, row: tuple[Any, ...]) -> ActorSummary:
     actor_id, version, count, first, last = row
     return ActorSummary(actor_id, version, count, vendor.aware(first), vendor.aware(last))
+
+
+def statistics(fetch: Fetch, namespace: str) -> StoreStatistics:
+    """Return how many actors there are, and events by what the actors' rows say."""
+    ((actors, events),) = fetch(
+        f"SELECT COUNT(*), SUM(event_count) FROM {ACTORS} WHERE namespace = %s", (namespace,)
+    )
+    return StoreStatistics(int(events or 0), actors)
+
+
+def recount(vendor: Vendor, cursor: CursorWrapper, namespace: str, actor_id: str) -> None:
+    """Make the actor's row say what its events do, inside a transaction."""
+    # Locked first: what is counted must still be so when it is written.
+    vendor.lock_actors(cursor, namespace, [actor_id], datetime.now(UTC))
+    cursor.execute(_RECOUNT + vendor.replace_actor, (namespace, actor_id))
+    cursor.execute(_REMOVE_WITHOUT_EVENTS, (namespace, actor_id))
+
+
+_RECOUNT: Final = f"""
+    INSERT INTO {ACTORS} ({ACTOR_COLUMNS})
+    SELECT s.namespace, s.actor_id, s.newest, s.number, first.timestamp, last.timestamp
+    FROM (
+        SELECT namespace, actor_id, COUNT(*) AS number, MIN(version) AS oldest,
+            MAX(version) AS newest
+        FROM {EVENTS} WHERE namespace = %s AND actor_id = %s GROUP BY namespace, actor_id
+    ) s
+    JOIN {EVENTS} first ON first.namespace = s.namespace AND first.actor_id = s.actor_id
+        AND first.version = s.oldest
+    JOIN {EVENTS} last ON last.namespace = s.namespace AND last.actor_id = s.actor_id
+        AND last.version = s.newest
+    WHERE true
+    """
+_REMOVE_WITHOUT_EVENTS: Final = f"""
+    DELETE FROM {ACTORS} WHERE namespace = %s AND actor_id = %s AND NOT EXISTS (
+        SELECT 1 FROM {EVENTS} e
+        WHERE e.namespace = {ACTORS}.namespace AND e.actor_id = {ACTORS}.actor_id)
+    """

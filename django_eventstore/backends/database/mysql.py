@@ -54,6 +54,10 @@ class MySQL(Vendor):
         ON DUPLICATE KEY UPDATE schema_version = VALUES(schema_version),
             timestamp = VALUES(timestamp), state = VALUES(state)
         """
+    replace_actor: ClassVar[str] = """
+        ON DUPLICATE KEY UPDATE version = VALUES(version), event_count = VALUES(event_count),
+            first_timestamp = VALUES(first_timestamp), last_timestamp = VALUES(last_timestamp)
+        """
 
     def before_writing(self, cursor: CursorWrapper) -> None:
         cursor.execute(_SHARE_SLOT)

@@ -73,7 +73,7 @@ class EventQuery:
         }
         conditions.update((name, value) for name, value in optional.items() if value is not None)
         if selected.event_types is not None:
-            marks = ", ".join(["%s"] * len(selected.event_types))
+            marks = ", ".join(["%s"] * len(selected.event_types)) or "NULL"
             conditions[f"e.event_type IN ({marks})"] = sorted(selected.event_types)
         return cls(
             conditions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.db import transaction
 
@@ -66,3 +66,19 @@ def read(
             return
         yield decode_snapshot(rows[0], vendor.aware)
         below = rows[0][1] - 1
+
+
+def versions(fetch: Fetch, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
+    """Return the version of each actor's newest snapshot; actors without one are left out."""
+    found: dict[str, int] = {}
+    for start in range(0, len(actor_ids), 500):
+        some = actor_ids[start : start + 500]
+        marks = ", ".join(["%s"] * len(some))
+        found.update(
+            fetch(
+                f"SELECT actor_id, MAX(version) FROM {SNAPSHOTS} "
+                f"WHERE namespace = %s AND actor_id IN ({marks}) GROUP BY actor_id",
+                (namespace, *some),
+            )
+        )
+    return found

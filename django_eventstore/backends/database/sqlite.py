@@ -54,12 +54,11 @@ class SQLite(Vendor):
         if expected_version is None:
             sql = _NEXT_VERSION if version is None else _GIVEN_VERSION
             guard = MAX_VERSION if version is None else version
-        elif version is None:
-            sql, guard = _NEXT_VERSION_AT, expected_version
-        elif version > expected_version:
-            sql, guard = _GIVEN_VERSION_AT, expected_version
-        else:
+        elif (version or MAX_VERSION) <= expected_version:
             return None
+        else:
+            sql = _NEXT_VERSION_AT if version is None else _GIVEN_VERSION_AT
+            guard = expected_version
         with self.connection.cursor() as cursor:
             cursor.execute(
                 sql.replace("?", "%s"),

@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...events import Event, Snapshot
-from ...exceptions import DuplicateEventError
+from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
 from ...replay import ReplayError
 from ...store import EventStore
 from ..base import (
@@ -23,23 +23,18 @@ from ..base import (
     Placed,
     Selection,
     StoreOptions,
+    StoreStatistics,
     assign_versions,
 )
-from . import actors, checks, snapshots
+from . import actors, checks, retention, snapshots
 from .errors import is_lost, is_unavailable, should_try_again, unavailable, violated_constraint
 from .queries import EventQuery
 from .rows import decode_events
-from .tables import ACTORS, EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
+from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
 from .vendor import Vendor, pause
 from .vendors import vendor_of
 
-_LATEST_VERSION: Final = f"SELECT version FROM {ACTORS} WHERE namespace = %s AND actor_id = %s"
-_CATCH_UP: Final = f"""
-    UPDATE {ACTORS} SET version = (
-        SELECT MAX(e.version) FROM {EVENTS} e
-        WHERE e.namespace = {ACTORS}.namespace AND e.actor_id = {ACTORS}.actor_id)
-    WHERE namespace = %s AND actor_id = %s
-    """
+_LATEST_VERSION: Final = f"SELECT MAX(version) FROM {EVENTS} WHERE namespace = %s AND actor_id = %s"
 # How often an append is tried again after a deadlock, or after a rival was faster.
 _ATTEMPTS: Final = 10
 
@@ -69,6 +64,7 @@ class DatabaseEventStore(EventStore):
     options_class: ClassVar[type[StoreOptions]] = DatabaseOptions
     options: DatabaseOptions
     supports_transactions = True
+    supports_pruning = True
 
     def __init__(self, alias: str | None = None, **options: Any) -> None:
         super().__init__(alias, **options)
@@ -97,11 +93,11 @@ class DatabaseEventStore(EventStore):
         with self._translated_errors():
             connection.ensure_connection()
         joins = connection.in_atomic_block or not connection.get_autocommit()
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 placed = vendor.append(namespace, events, expected_version)
+            except VersionConflictError:
+                self._explain_refusal(vendor, namespace, events, expected_version)
             except IntegrityError as error:
                 self._explain_violation(vendor, namespace, events, error, attempt)
             except (DatabaseError, InterfaceError) as error:
@@ -117,11 +113,17 @@ class DatabaseEventStore(EventStore):
             else:
                 if placed is not None:
                     return placed
-                self._explain_refusal(namespace, events, expected_version)
-                # Where it is now, the append could go through: the actor moved meanwhile.
+                self._explain_refusal(vendor, namespace, events, expected_version)
+        raise StoreUnavailableError(
+            f"Other writers moved the actors of this append {_ATTEMPTS} times while it was tried."
+        )
 
     def _explain_refusal(
-        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+        self,
+        vendor: Vendor,
+        namespace: str,
+        events: Sequence[NewEvent],
+        expected_version: int | None,
     ) -> None:
         """Raise the reason why an actor was not where it needed to be, if that is still so."""
         heads = {
@@ -129,6 +131,8 @@ class DatabaseEventStore(EventStore):
             for actor_id in {event.actor_id for event, *_ in events}
         }
         assign_versions(events, heads, expected_version)
+        # The append could go through: the actor moved meanwhile, or its row is behind.
+        self._catch_up(vendor, namespace, events)
 
     def _explain_violation(
         self,
@@ -146,10 +150,21 @@ class DatabaseEventStore(EventStore):
             raise DuplicateEventError(event_id, actors[event_id]) from error
         if constraint != VERSION_CONSTRAINT or attempt == _ATTEMPTS:
             raise error
-        # Rows were inserted past the store, and the actors' rows are behind them.
-        with self._translated_errors(), vendor.connection.cursor() as cursor:
-            for actor_id in {event.actor_id for event, *_ in events}:
-                cursor.execute(_CATCH_UP, (namespace, actor_id))
+        self._catch_up(vendor, namespace, events)
+
+    def _catch_up(self, vendor: Vendor, namespace: str, events: Sequence[NewEvent]) -> None:
+        """Put the actors' rows right, which are behind if events were inserted past the store."""
+        with (
+            self._translated_errors(),
+            transaction.atomic(self.database),
+            vendor.connection.cursor() as cursor,
+        ):
+            for actor_id in sorted({event.actor_id for event, *_ in events}):
+                actors.recount(vendor, cursor, namespace, actor_id)
+
+    def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+        with self._translated_errors():
+            return retention.prune(self._vendor, namespace, actor_id, to_version)
 
     def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         with self._translated_errors():
@@ -162,8 +177,7 @@ class DatabaseEventStore(EventStore):
     # -- reading
 
     def _latest_version(self, namespace: str, actor_id: str) -> int:
-        rows = self._fetch(_LATEST_VERSION, (namespace, actor_id))
-        return rows[0][0] if rows else 0
+        return self._fetch(_LATEST_VERSION, (namespace, actor_id))[0][0] or 0
 
     def _read_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
@@ -227,6 +241,12 @@ class DatabaseEventStore(EventStore):
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
         return snapshots.read(self._vendor, self._fetch, namespace, actor_id, max_version)
+
+    def _snapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
+        return snapshots.versions(self._fetch, namespace, actor_ids)
+
+    def _statistics(self, namespace: str) -> StoreStatistics:
+        return actors.statistics(self._fetch, namespace)
 
     # -- life cycle
 

@@ -52,6 +52,14 @@ class Vendor(ABC):
         """
     # Turns what was read as a timestamp into an aware datetime.
     aware: Callable[[Any], datetime]
+    # Behind the insert of an actor: puts it in the place of the row that is there.
+    replace_actor: ClassVar[str] = """
+        ON CONFLICT (namespace, actor_id) DO UPDATE SET
+            version = excluded.version,
+            event_count = excluded.event_count,
+            first_timestamp = excluded.first_timestamp,
+            last_timestamp = excluded.last_timestamp
+        """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection

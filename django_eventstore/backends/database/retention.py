@@ -1,0 +1,27 @@
+"""Removing old events: the one path on which the database lets events go."""
+
+from __future__ import annotations
+
+from .actors import recount
+from .tables import EVENTS
+from .vendor import Vendor
+
+
+def prune(vendor: Vendor, namespace: str, actor_id: str, to_version: int) -> int:
+    """Remove the actor's events up to ``to_version``, never its newest; return how many went."""
+    with vendor.retention(), vendor.connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT MAX(version) FROM {EVENTS} WHERE namespace = %s AND actor_id = %s",
+            (namespace, actor_id),
+        )
+        (newest,) = cursor.fetchone()
+        if newest is None:
+            return 0
+        cursor.execute(
+            f"DELETE FROM {EVENTS} WHERE namespace = %s AND actor_id = %s AND version <= %s",
+            (namespace, actor_id, min(to_version, newest - 1)),
+        )
+        gone = cursor.rowcount
+        if gone:
+            recount(vendor, cursor, namespace, actor_id)
+    return int(gone)
