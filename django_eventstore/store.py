@@ -831,9 +831,10 @@ class EventStore(Backend):
         new = new_events(given, ambient, self.options.max_event_size)
         check_expected(expected_version, new)
         if not self.supports_multi_actor_append and len({event.actor_id for event in given}) > 1:
+            needs = self.multi_actor_append_needs
             raise UnsupportedOperation(
-                f"{self!r} cannot save events of several actors all or none; save them actor by "
-                f"actor."
+                f"{self!r} cannot save events of several actors all or none"
+                f"{f': that needs {needs}' if needs else ''}; save them actor by actor."
             )
         return new
 

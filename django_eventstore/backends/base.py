@@ -263,6 +263,8 @@ class Backend(ABC):
 
     # Can one append hold events of several actors, all or none?
     supports_multi_actor_append: bool = True
+    # What would it take for that? For the error that says no.
+    multi_actor_append_needs: str = ""
     # Is the id of an event unique in its namespace, or (False) only in its actor's history?
     supports_unique_ids: bool = True
     # Does an append join the caller's database transaction?

@@ -37,6 +37,8 @@ def _newest(request, nats_server):
 @pytest.fixture(scope="class")
 def _oldest(request, nats_server_oldest):
     request.cls.url = nats_server_oldest.url
+    # From the first use on a store knows what its server can.
+    open_store(nats_server_oldest.url).setup()
 
 
 @pytest.mark.usefixtures("_newest")

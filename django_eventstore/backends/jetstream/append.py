@@ -29,7 +29,7 @@ from .connection import NO_RESPONDERS, Request
 from .history import MAX_SUBJECTS, History, leader_get, leader_get_all
 from .ids import StoredIds
 from .operation import Turns
-from .streams import Stream
+from .streams import ATOMIC_NEEDS, Stream
 
 WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
 TOO_LARGE: Final = 10054
@@ -94,7 +94,12 @@ class Appender:
         """See ``Backend._append()``."""
         unsure = [new.event.id for new in events if not take_fresh(new.event.id)]
         actors = {new.event.actor_id for new in events}
-        self._check_support(call, len(actors))
+        if len(actors) > 1 and not self.stream.atomic:
+            version = ".".join(map(str, call.connection.server_version))
+            raise UnsupportedOperation(
+                f"Saving events of several actors all or none needs {ATOMIC_NEEDS}, for the stream "
+                f"{self.stream.name!r} (the server is {version}); save them actor by actor."
+            )
         taken = []
         try:
             for actor_id in sorted(actors):
@@ -105,15 +110,6 @@ class Appender:
         finally:
             for actor_id in taken:
                 self.turns.give(actor_id)
-
-    def _check_support(self, call: Call, actors: int) -> None:
-        if actors > 1 and not self.stream.atomic:
-            version = ".".join(map(str, call.connection.server_version))
-            raise UnsupportedOperation(
-                f"Saving events of several actors all or none needs nats-server 2.12 or newer, and "
-                f"allow_atomic on the stream {self.stream.name!r} (the server is {version}). Save "
-                f"them actor by actor."
-            )
 
     async def _append(
         self,

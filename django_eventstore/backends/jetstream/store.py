@@ -34,7 +34,7 @@ from .names import EVENTS, SNAPSHOTS, stream_name
 from .operation import Operation, Turns, arun, run
 from .snapshots import SnapshotReader, Snapshots
 from .store_reader import Judge, StoreReader
-from .streams import Stream, open_stream, set_up
+from .streams import ATOMIC_NEEDS, ATOMIC_SINCE, Stream, open_stream, set_up
 
 Result = TypeVar("Result")
 Item_co = TypeVar("Item_co", covariant=True)
@@ -79,7 +79,18 @@ class JetStreamEventStore(EventStore):
     options: JetStreamConfig
     supports_unique_ids = False
     supports_lookup = False
+    multi_actor_append_needs = ATOMIC_NEEDS
     actor_orderings = frozenset({"actor_id"})
+
+    @property
+    def supports_multi_actor_append(self) -> bool:  # type: ignore[override]
+        """Whether an append can hold events of several actors; True while that is not known.
+
+        The server's version is known once the store has been used; the append itself goes by
+        what the stream says.
+        """
+        version = self._call().connection.server_version
+        return self.options.allow_atomic and (version == (0,) or version >= ATOMIC_SINCE)
 
     @property
     def stream_name(self) -> str:

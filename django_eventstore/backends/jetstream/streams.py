@@ -20,6 +20,7 @@ NOT_FOUND: Final = 10059
 NAME_IN_USE: Final = 10058
 S2_SINCE: Final = (2, 10)
 ATOMIC_SINCE: Final = (2, 12)
+ATOMIC_NEEDS: Final = "nats-server 2.12 or newer and the option allow_atomic"
 
 
 @dataclass(frozen=True, slots=True)
