@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from asgiref.local import Local
 from django.conf import settings as django_settings
@@ -100,7 +100,8 @@ def _namespace(configured: object, where: str) -> str | Callable[[], str]:
         found = import_string(configured)
     except ImportError as error:
         raise ImproperlyConfigured(
-            f"{where}: cannot import the NAMESPACE callable {configured!r}: {error}."
+            f"{where}: cannot import the NAMESPACE callable {configured!r}: {error}. (Text whose "
+            f"first part names a package is taken for the path of a callable.)"
         ) from error
     if not callable(found):
         raise ImproperlyConfigured(f"{where}: NAMESPACE {configured!r} is not callable.")
@@ -110,8 +111,9 @@ def _namespace(configured: object, where: str) -> str | Callable[[], str]:
 def _configure_anew(*, setting: str, **kwargs: Any) -> None:
     """Let ``override_settings(EVENT_STORES=...)`` take effect at once."""
     if setting == "EVENT_STORES":
-        event_stores.close_all()
-        event_stores.__dict__.pop("settings", None)
+        if "settings" in event_stores.__dict__:
+            event_stores.close_all()
+            del event_stores.__dict__["settings"]
         # As Django does for caches and databases (django.test.signals).
         event_stores._settings = None  # type: ignore[attr-defined]
         event_stores._connections = Local(  # type: ignore[attr-defined]
@@ -140,17 +142,7 @@ def event_store_url(url: str) -> dict[str, Any]:
     Raises:
         ImproperlyConfigured: it is no such address. A password in it is not shown.
     """
-    if not isinstance(url, str) or "://" not in url:
-        raise ImproperlyConfigured(
-            "An event store's address looks like db://default, memory:// or "
-            "nats://host:4222/stream_name."
-        )
-    parts = urlsplit(url)
-    if parts.scheme not in BACKENDS:
-        raise ImproperlyConfigured(
-            f"Unknown scheme {parts.scheme!r} in an event store's address; known are "
-            f"{', '.join(sorted(BACKENDS))}."
-        )
+    parts = _split(url)
     options: dict[str, Any] = {}
     namespace = ""
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
@@ -165,7 +157,8 @@ def event_store_url(url: str) -> dict[str, Any]:
     elif parts.scheme == "memory":
         options["location"] = hosts
     else:
-        options["servers"] = [f"{parts.scheme}://{host}" for host in hosts.split(",") if host]
+        if hosts:
+            options["servers"] = [f"{parts.scheme}://{host}" for host in hosts.split(",") if host]
         if path:
             options["stream_name"] = path
         user, colon, password = login.partition(":")
@@ -174,6 +167,35 @@ def event_store_url(url: str) -> dict[str, Any]:
         elif login:
             options["token"] = unquote(login)
     return {"BACKEND": BACKENDS[parts.scheme], "NAMESPACE": namespace, "OPTIONS": options}
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of an event store's address; a password is in no error."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) and "://" in url else None
+    except ValueError:
+        parts = None  # and not chained: the error may show the address, with its password
+    if parts is None:
+        raise ImproperlyConfigured(
+            "An event store's address looks like db://default, memory:// or "
+            "nats://host:4222/stream_name."
+        )
+    if parts.scheme not in BACKENDS:
+        raise ImproperlyConfigured(
+            f"Unknown scheme {parts.scheme!r} in an event store's address; known are "
+            f"{', '.join(sorted(BACKENDS))}."
+        )
+    login = parts.netloc.rpartition("@")[0]
+    if parts.fragment or "@" in login:
+        raise ImproperlyConfigured(
+            "An event store's address has one login, before the hosts, and no '#'. In a user name "
+            "or password write %23 for '#', %40 for '@' and %2F for '/'."
+        )
+    if parts.scheme in ("db", "memory") and (login or parts.path.strip("/")):
+        raise ImproperlyConfigured(
+            f"An event store's address of {parts.scheme}:// is one name, without login or path."
+        )
+    return parts
 
 
 def _option(value: str) -> Any:
