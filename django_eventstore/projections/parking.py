@@ -94,7 +94,7 @@ class Parking:
     def _add(self, item: Event | ReplayError, shard: int, **values: Any) -> None:
         ParkedEvent.objects.using(self._consumer._state.db).create(
             consumer=self._consumer,
-            position=item.position,  # type: ignore[misc] - those without are left to the log
+            position=item.position or 0,
             shard=shard,
             actor_id=item.actor_id or "",
             event_type=item.event_type if isinstance(item, Event) else "",

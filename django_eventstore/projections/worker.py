@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import transaction
 
 from ..consumer_models import Consumer, ParkedEvent
+from ..consuming import LeasedWork
 from ..events import Event
-from ..exceptions import EventStoreError, LeaseLost, StoreUnavailableError
-from ..leases import DEFAULT_LEASE, ShardLeases
+from ..exceptions import EventStoreError, LeaseLost
+from ..leases import DEFAULT_LEASE
 from ..replay import ReplayError
-from ..subscriptions import Pacing, Stop
+from ..subscriptions import Stop
 from .parking import Parking
 from .registry import Projection
 
@@ -35,7 +35,7 @@ FLUSH_SECONDS: Final = 1.0
 """How often the shards of which nothing was written are written."""
 
 
-class ProjectionWorker:
+class ProjectionWorker(LeasedWork):
     """Applies a store's events to a projection, as one of any number of workers.
 
     Args:
@@ -59,18 +59,19 @@ class ProjectionWorker:
         lease: timedelta = DEFAULT_LEASE,
         exclusive: bool = False,
     ) -> None:
+        super().__init__(
+            consumer or projection.open_consumer(),
+            projection.event_store,
+            stop=stop,
+            lease=lease,
+            exclusive=exclusive,
+        )
         self.projection = projection
         self.applied = 0
-        self._using = projection.using
-        self.consumer = consumer or projection.open_consumer()
-        self._store = projection.event_store.with_namespace(self.consumer.namespace)
-        self.leases = ShardLeases(self.consumer, lease=lease, exclusive=exclusive)
         self._parking = Parking(self.consumer, projection.retries)
         self._blocked: set[str] = set()
-        self._stop = stop
         self._once = once
         self._before = before
-        self._next_balance = 0.0
         self._next_flush = 0.0
 
     def run(self) -> int:
@@ -79,68 +80,31 @@ class ProjectionWorker:
         Returns:
             How many events this worker applied.
         """
-        with closing(self._store._watch(self.consumer.namespace)) as watch:
-            pacing = Pacing(watch, self._stop)
-            with self.leases.membership():
-                while not pacing.stopped():
-                    if self._try(self._work, pacing):
-                        pacing.found_something()
-                    elif self._once and self._try(self._is_done, pacing):
-                        break
-                    else:
-                        pacing.wait()
+        self.loop()
         return self.applied
 
-    def _try(self, act: Callable[[], bool], pacing: Pacing) -> bool:
-        try:
-            done = act()
-        except LeaseLost as error:
-            logger.warning("%s", error)
-            self.leases.forget()
-            self._next_balance = 0.0
-            return True
-        except (StoreUnavailableError, DatabaseError, InterfaceError) as error:
-            logger.warning("%s cannot go on, and tries again: %s", self.consumer, error)
-            self.leases.error = str(error)
-            self.leases.forget()
-            self._next_balance = 0.0
-            _reconnect(self._using)
-            pacing.failed()
-            return False
-        self.leases.error = ""
-        if not done:
-            pacing.found_nothing()
-        return done
+    def balance(self) -> bool:
+        changed = super().balance()
+        self._blocked = self._parking.blocked_actors()
+        return changed
 
-    def _work(self) -> bool:
-        """Do one thing; return whether there may be more to do at once."""
-        now = time.monotonic()
-        if now >= self._next_balance:
-            self._balance()
-        if not self.leases.positions:
+    def is_done(self) -> bool:
+        if not self._once or self.balance():
             return False
+        return self.leases.settled and not self._parking.has_pending()
+
+    def work(self) -> bool:
+        now = time.monotonic()
         if now >= self._next_flush:
             self.leases.flush()
             self._next_flush = now + FLUSH_SECONDS
         retried = self._retry() if self._blocked else False
         return self._read() or retried
 
-    def _balance(self) -> bool:
-        changed = self.leases.balance()
-        self._blocked = self._parking.blocked_actors()
-        self._next_balance = time.monotonic() + self.leases.balance_seconds
-        return changed
-
-    def _is_done(self) -> bool:
-        """Tell whether nothing is left that this worker could do."""
-        if self._balance():
-            return False
-        return self.leases.settled and not self._parking.has_pending()
-
     def _read(self) -> bool:
         """Apply the next page of the store; return whether there was one."""
         after = min(self.leases.positions.values())
-        page = list(self._store.read_all_with_errors(after, before=self._before, limit=BATCH_SIZE))
+        page = list(self.store.read_all_with_errors(after, before=self._before, limit=BATCH_SIZE))
         tasks = [
             _Task(item, item.position, self.leases.shard_of(item.actor_id or ""))
             for item in page
@@ -197,9 +161,9 @@ class ProjectionWorker:
             self.applied += done.applied
 
         deadline = time.monotonic() + LONGEST_BATCH
-        with transaction.atomic(using=self._using):
+        with transaction.atomic(using=self.using):
             # The first callback: one of the projection's may fail, and then it is too late.
-            transaction.on_commit(remember, using=self._using)
+            transaction.on_commit(remember, using=self.using)
             for item, position, shard in batch:
                 done.shards.add(shard)
                 if item.actor_id in done.blocked:
@@ -221,7 +185,7 @@ class ProjectionWorker:
 
     def _apply_or_park(self, item: Item, shard: int) -> bool:
         try:
-            with transaction.atomic(using=self._using):
+            with transaction.atomic(using=self.using):
                 return self._apply_event(item, shard)
         except Exception as error:
             self._parking.park(item, shard, error)
@@ -236,10 +200,10 @@ class ProjectionWorker:
         return bool(applied)
 
     def _retry_event(self, row: ParkedEvent) -> bool:
-        around = self._store.read_all_with_errors(row.position - 1, before=row.position + 1)
+        around = self.store.read_all_with_errors(row.position - 1, before=row.position + 1)
         item = next(iter(around), None)
         try:
-            with transaction.atomic(using=self._using):
+            with transaction.atomic(using=self.using):
                 self.leases.confirm(row.shard)
                 self._parking.release(row)
                 if item is None:
@@ -249,7 +213,7 @@ class ProjectionWorker:
         except LeaseLost:
             raise
         except Exception as error:
-            with transaction.atomic(using=self._using):
+            with transaction.atomic(using=self.using):
                 self.leases.confirm(row.shard)
                 self._parking.failed_again(row, error)
             return False
@@ -271,10 +235,3 @@ class _Transaction:
     shards: set[int] = field(default_factory=set)
     applied: int = 0
     committed: bool = False
-
-
-def _reconnect(alias: str) -> None:
-    """Let the next query connect anew, if the connection is broken."""
-    connection = connections[alias]
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_eventstore.projections import Projection, register
 
-from .models import Entry, Total
+from .models import Total
 
 
 class OutOfOrder(AssertionError):

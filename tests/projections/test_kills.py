@@ -26,7 +26,7 @@ ACTORS = 60
 
 
 @contextmanager
-def load(store, pause=0.002):
+def load(store, pause=0.02):
     """Save events in a thread inside the block; the rate leaves the workers something to do."""
     stop = threading.Event()
 
@@ -73,7 +73,7 @@ def test_workers_are_killed_and_replaced():
         try:
             wait_until(lambda: owners.count() >= 4, "four workers share the shards")
             for _ in range(KILLS):
-                time.sleep(random.uniform(0.02, 0.4))
+                time.sleep(random.uniform(0.05, 0.5))
                 kill_one_of("postgres")
         finally:
             keeper.kill()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from django.db import connections, transaction
 from django.db.models import Sum
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import ParkedEvent, ShardLease
 from django_eventstore.projections import ProjectionWorker, get_projection
 
 from .models import Total
-from .projections import make_counting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,101 @@
+"""The loop of whatever works on leased shards: projection workers and forwarders."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from .consumer_models import Consumer
+from .exceptions import LeaseLost, StoreUnavailableError
+from .leases import ShardLeases
+from .store import EventStore
+from .subscriptions import Pacing, Stop
+
+logger = logging.getLogger("django_eventstore")
+
+
+class LeasedWork(ABC):
+    """Does one thing after another on the shards that it holds, through failures of servers.
+
+    Args:
+        consumer: whose shards.
+        store: what is read; in the namespace of the consumer.
+        stop: set it and the loop ends after the thing that it is at.
+        lease, exclusive: see ``ShardLeases``.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        store: EventStore,
+        *,
+        stop: Stop | None,
+        lease: timedelta,
+        exclusive: bool = False,
+    ) -> None:
+        self.consumer = consumer
+        self.store = store.with_namespace(consumer.namespace)
+        self.using = str(consumer._state.db)
+        self.leases = ShardLeases(consumer, lease=lease, exclusive=exclusive)
+        self._stop = stop
+        self._next_balance = 0.0
+
+    @abstractmethod
+    def work(self) -> bool:
+        """Do one thing with the shards held (at least one); tell whether there was any."""
+
+    @abstractmethod
+    def is_done(self) -> bool:
+        """Tell whether to end, now that there is nothing to do."""
+
+    def loop(self) -> None:
+        """Work until told to stop, or done."""
+        with closing(self.store._watch(self.consumer.namespace)) as watch:
+            pacing = Pacing(watch, self._stop)
+            with self.leases.membership():
+                while not pacing.stopped():
+                    worked = self._survive(self._step, pacing)
+                    if worked:
+                        pacing.found_something()
+                        continue
+                    if worked is False:
+                        pacing.found_nothing()
+                        if self._survive(self.is_done, pacing):
+                            break
+                    pacing.wait()
+
+    def balance(self) -> bool:
+        """Give up and take shards; tell whether others are held than before."""
+        changed = self.leases.balance()
+        self._next_balance = time.monotonic() + self.leases.balance_seconds
+        return changed
+
+    def _step(self) -> bool:
+        if time.monotonic() >= self._next_balance:
+            self.balance()
+        return bool(self.leases.positions) and self.work()
+
+    def _survive(self, act: Callable[[], bool], pacing: Pacing) -> bool | None:
+        """Return what ``act`` does, or None where a server or the shards were lost."""
+        try:
+            done = act()
+        except LeaseLost as error:
+            logger.warning("%s", error)
+        except (StoreUnavailableError, DatabaseError, InterfaceError) as error:
+            logger.warning("%s cannot go on, and tries again: %s", self.consumer, error)
+            self.leases.error = str(error)
+            # The next query connects anew, where the connection is broken.
+            connections[self.using].close_if_unusable_or_obsolete()
+            pacing.failed()
+        else:
+            self.leases.error = ""
+            return done
+        self.leases.forget()
+        self._next_balance = 0.0
+        return None

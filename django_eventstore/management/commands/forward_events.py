@@ -1,0 +1,89 @@
+"""Forward the events of one store to another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.forwarding import Forwarder, forwarding_figures
+from django_eventstore.leases import DEFAULT_LEASE
+from django_eventstore.management.base import EventStoreCommand, positive
+from django_eventstore.management.terminal import Progress
+
+
+class Command(EventStoreCommand):
+    help = """\
+Send the events of the store FROM to the store TO, each once and in order per
+actor, with their ids, versions, metadata and timestamps: an outbox, when FROM
+is the application's own database.
+
+It goes on where it ended, however it ended. With --follow it waits for new
+events; a second one stands by, and takes over when the first is gone."""
+    examples = """\
+  manage.py forward_events default stream --follow
+  manage.py forward_events default stream
+  manage.py forward_events default stream --status --format json
+
+exit status: 0 all is sent, or stopped by Ctrl-C or SIGTERM; 1 TO refuses an
+event, another process forwards already, or events were left out because they
+cannot be read; 2 wrong arguments"""
+    names_store = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("source", metavar="FROM", help="the alias of the store to read")
+        parser.add_argument("target", metavar="TO", help="the alias of the store to write to")
+        parser.add_argument(
+            "--to-namespace",
+            metavar="NAME",
+            help="the namespace in TO (default: that of --namespace, or else TO's own)",
+        )
+        parser.add_argument(
+            "--follow", action="store_true", help="go on with what is saved from now on"
+        )
+        parser.add_argument(
+            "--lease-seconds",
+            type=positive,
+            default=int(DEFAULT_LEASE.total_seconds()),
+            metavar="N",
+            help="how long one that stands by waits for a sign of life "
+            f"(default: {DEFAULT_LEASE.total_seconds():.0f})",
+        )
+        parser.add_argument(
+            "--status", action="store_true", help="only show how far the forwarding is"
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        if options["to_namespace"] is None:
+            options["to_namespace"] = options["namespace"]
+        source = self.store(options, "source")
+        target = self.store(options, "target", "to_namespace")
+        if source.alias == target.alias and source.namespace == target.namespace:
+            raise CommandError("FROM and TO are the same store and namespace.")
+        if not options["status"]:
+            progress = Progress(self.stderr, "Forwarding", None)
+            Forwarder(
+                source,
+                target,
+                follow=options["follow"],
+                stop=self.interrupt,
+                lease=timedelta(seconds=options["lease_seconds"]),
+                on_progress=lambda sent: progress.show(sent, sent, "events"),
+            ).run()
+            progress.clear()
+        figures = forwarding_figures(source, target)
+        if options["format"] == "json":
+            self.print_json(asdict(figures))
+        else:
+            self.stdout.write(
+                f"{figures.name} is at position {figures.position}; {figures.lag} events are "
+                f"left to send, the oldest saved {figures.lag_time.total_seconds():.0f} s ago."
+            )
+        if figures.parked:
+            raise CommandError(
+                f"{figures.parked} events of FROM cannot be read, and were left out: see the model "
+                f"ParkedEvent, and verify_events."
+            )
