@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.cookiejar
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -106,7 +105,7 @@ class Browser:
 
     def follow(self, page: str, text: str) -> str:
         """Return the page behind the first link that says `text`."""
-        for href, said in re.findall(r'<a\b[^>]*href="([^"]+)"[^>]*>(.*?)</a>', page, re.S):
+        for href, said in re.findall(r'<a\b[^>]*href="([^"]+)"[^>]*>(.*?)</a>', page, re.DOTALL):
             if re.sub(r"<[^>]+>|\s+", " ", said).strip() == text:
                 return self.get(href.replace("&amp;", "&"))
         raise AssertionError(f"no link {text!r} in\n{page}")
@@ -132,18 +131,19 @@ def served():
         browser = Browser(f"http://127.0.0.1:{port}/")
         deadline = time.monotonic() + 30
         while True:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
             try:
                 browser.get("/admin/login/")
-                return browser
             except urllib.error.URLError:
-                assert time.monotonic() < deadline
-                assert process.poll() is None
                 time.sleep(0.05)
+            else:
+                return browser
 
     yield serve
     for process in running:
-        process.send_signal(signal.SIGINT)
-        process.wait(10)
+        process.terminate()
+        process.wait(30)
 
 
 def test_the_tutorial_works_when_it_is_done_literally(tmp_path, served):
@@ -169,4 +169,8 @@ def test_the_tutorial_works_when_it_is_done_literally(tmp_path, served):
 
     assert browser is not None
     page = browser.log_in("jane", "emma-1815")
-    page = browser.follow(page, "Event store")
+    for link in ("Event stores", "default", "Actors", "book-1"):
+        page = browser.follow(page, link)
+    for event_type in ("book_bought", "book_lent", "book_returned"):
+        assert event_type in page
+    assert "times_lent" in browser.follow(page, "State")
