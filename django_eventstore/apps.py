@@ -11,6 +11,7 @@ class EventStoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from .checks import check_event_stores
+        from .checks import check_durability, check_event_stores
 
         checks.register(check_event_stores, "event_stores")
+        checks.register(check_durability, "event_stores", deploy=True)

@@ -416,6 +416,10 @@ class Backend(ABC):
         """Return what a system check has to say of the settings; never opens a connection."""
         return []
 
+    def check_deployment(self) -> list[CheckMessage]:
+        """Return what ``check --deploy`` has to say of settings by which events may be lost."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         """Return where the store keeps its data, for people: names to values, no secrets."""
         return {"backend": f"{type(self).__module__}.{type(self).__qualname__}"}

@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 import orjson
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.core.signals import setting_changed
 
 from ..events import Event, Snapshot
@@ -274,6 +275,16 @@ class InMemoryEventStore(EventStore):
         with self._memory.lock:
             held = self._memory.namespace(namespace)
             return StoreStatistics(len(held.rows), len(held.actors))
+
+    def check_deployment(self) -> list[CheckMessage]:
+        return [
+            Warning(
+                f"EVENT_STORES[{self.alias!r}] keeps events in the memory of each process: they "
+                f"are gone when it ends, and no other process sees them.",
+                hint="Use the memory store for tests, and a database or JetStream in production.",
+                id="eventstore.W201",
+            )
+        ]
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "location": self.options.location or self.alias}

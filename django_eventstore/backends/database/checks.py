@@ -12,6 +12,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 if TYPE_CHECKING:
     from .store import DatabaseEventStore
 
+_LOSES_COMMITS = {
+    # What each is called in DATABASES, where events that were acknowledged may be lost.
+    "sqlite": re.compile(r"\bsynchronous\s*[=(]\s*(off|normal|[01])\b", re.IGNORECASE),
+    "postgresql": re.compile(r"\bsynchronous_commit\s*=\s*(off|false|no|0)\b", re.IGNORECASE),
+}
 _WAL = re.compile(r"journal_mode\s*[=(]\s*wal", re.IGNORECASE)
 
 
@@ -21,6 +26,35 @@ def check_database(store: DatabaseEventStore) -> list[CheckMessage]:
     if connection.vendor == "sqlite":
         return _check_sqlite(connection)
     return []
+
+
+def check_durability(store: DatabaseEventStore) -> list[CheckMessage]:
+    """Return by which of its settings the database may lose acknowledged events."""
+    connection = connections[store.database]
+    settings = connection.settings_dict
+    where = f"The event store's database {connection.alias!r}"
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
+        return [
+            Warning(
+                f"{where} is in memory: its events are gone when the process ends.",
+                hint='Give "NAME" a file in DATABASES.',
+                id="eventstore.W005",
+            )
+        ]
+    loses_commits = _LOSES_COMMITS.get(connection.vendor)
+    options = settings.get("OPTIONS", {})
+    given = " ".join(str(options.get(name, "")) for name in ("init_command", "options"))
+    if loses_commits is None or not (found := loses_commits.search(given)):
+        return []
+    return [
+        Warning(
+            f'{where} is set to "{found[0]}": it may lose the last events that it has acknowledged '
+            f"when the machine dies.",
+            hint="Leave that out to keep what is committed, or silence this check if such a loss "
+            "is acceptable. See the documentation on durability.",
+            id="eventstore.W004",
+        )
+    ]
 
 
 def _check_sqlite(connection: BaseDatabaseWrapper) -> list[CheckMessage]:
@@ -42,8 +76,7 @@ def _check_sqlite(connection: BaseDatabaseWrapper) -> list[CheckMessage]:
             Warning(
                 f"{where} is not set to write-ahead logging: readers and the writer keep each "
                 f"other waiting, and each save costs several times as much.",
-                hint='Set "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL; '
-                'PRAGMA synchronous=NORMAL"} in DATABASES.',
+                hint='Set "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL"} in DATABASES.',
                 id="eventstore.W002",
             )
         )

@@ -250,6 +250,9 @@ class DatabaseEventStore(EventStore):
 
     # -- life cycle
 
+    def check_deployment(self) -> list[CheckMessage]:
+        return checks.check_durability(self)
+
     def check(self) -> list[CheckMessage]:
         return checks.check_database(self)
 
