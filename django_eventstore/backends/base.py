@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -30,6 +30,8 @@ from ..options import Options
 from ..replay import ReplayError
 from ..subscriptions import Watch
 from ..validation import MAX_VERSION, check_integer, check_text
+if TYPE_CHECKING:
+    from ..versions import VersionCache
 
 Item = TypeVar("Item")
 
@@ -395,6 +397,11 @@ class Backend(ABC):
         Short polling unless overridden; see ``Watch``.
         """
         return Watch()
+
+    @property
+    def version_cache(self) -> VersionCache | None:
+        """What the store remembers of actors' versions in its namespace; None if nothing."""
+        return None
 
     # -- life cycle
 
