@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from .actors import iter_actor_pages
 from .backends.base import ActorSummary
@@ -36,8 +37,8 @@ def prune_events(
     store: EventStore,
     *,
     older_than: datetime | None = None,
-    to_snapshot: bool = False,
-    search: str = "",
+    up_to_snapshot: bool = False,
+    actor_id: str | None = None,
     dry_run: bool = False,
     on_progress: Callable[[PruneReport], None] = lambda report: None,
 ) -> PruneReport:
@@ -49,35 +50,43 @@ def prune_events(
     Args:
         store: where from.
         older_than: remove events with an earlier timestamp.
-        to_snapshot: remove events up to the newest usable snapshot, inclusive, so that each
+        up_to_snapshot: remove events up to the newest usable snapshot, inclusive, so that each
             state can still be replayed. With ``older_than``: only where both are so.
-        search: only actors whose id contains this text.
+        actor_id: only this actor; None: every actor.
         dry_run: remove nothing; count what would be removed.
         on_progress: called after each actor. What it raises ends the work there.
 
     Raises:
-        InvalidEventError: neither ``older_than`` nor ``to_snapshot`` is given.
+        InvalidEventError: neither ``older_than`` nor ``up_to_snapshot`` is given.
         UnsupportedOperation: the store cannot remove events.
     """
-    if older_than is None and not to_snapshot:
-        raise InvalidEventError("older_than", "is needed, or to_snapshot: what is to be removed?")
+    if older_than is None and not up_to_snapshot:
+        raise InvalidEventError(
+            "older_than", "is needed, or up_to_snapshot: what is to be removed?"
+        )
     if not store.supports_pruning:
         raise UnsupportedOperation(f"{store!r} cannot remove events.")
     report = PruneReport()
-    for page in iter_actor_pages(store, search=search):
-        for actor in page:
-            snapshot = _snapshot_version(store, actor.actor_id)
-            limit = snapshot if to_snapshot else actor.latest_version
-            to_version, count = _beginning(store, actor, limit, older_than)
-            if count and not dry_run:
-                count = store._prune(store.namespace, actor.actor_id, to_version)
-            if count:
-                report.pruned_actors += 1
-                report.events += count
-                report.without_snapshot += to_version > snapshot
-            report.actors += 1
-            on_progress(report)
+    for actor in _actors(store, actor_id):
+        snapshot = _snapshot_version(store, actor.actor_id)
+        limit = snapshot if up_to_snapshot else actor.latest_version
+        to_version, count = _beginning(store, actor, limit, older_than)
+        if count and not dry_run:
+            count = store._prune(store.namespace, actor.actor_id, to_version)
+        if count:
+            report.pruned_actors += 1
+            report.events += count
+            report.without_snapshot += to_version > snapshot
+        report.actors += 1
+        on_progress(report)
     return report
+
+
+def _actors(store: EventStore, actor_id: str | None) -> Iterator[ActorSummary]:
+    if actor_id is None:
+        yield from chain.from_iterable(iter_actor_pages(store))
+    elif latest := store.get_latest_version(actor_id):
+        yield ActorSummary(actor_id, latest)
 
 
 def _snapshot_version(store: EventStore, actor_id: str) -> int:

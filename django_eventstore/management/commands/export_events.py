@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,7 +28,7 @@ A file appears when it is complete; until then, and after a failure, the old one
 stays."""
     examples = """\
   manage.py export_events events.ndjson
-  manage.py export_events - | gzip > events.ndjson.gz
+  manage.py export_events | gzip > events.ndjson.gz
   manage.py export_events new.ndjson --after 8577       what is new since
   manage.py export_events 2024.ndjson --since 2024-01-01 --until 2025-01-01
 
@@ -41,7 +40,13 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", metavar="FILE", help='the file, or "-" for standard output')
+        parser.add_argument(
+            "file",
+            metavar="FILE",
+            nargs="?",
+            default="-",
+            help='the file, or "-" for standard output (the default)',
+        )
         parser.add_argument(
             "--after", type=not_negative, metavar="POSITION", help="only events behind it"
         )
@@ -119,19 +124,18 @@ def _output(name: str) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     path = Path(name)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        )
+        stream = part.open("wb")
     except OSError as error:
         reason = error.strerror or str(error)
         raise CommandError(printable(f"Cannot write {name!r}: {reason}.")) from error
     try:
-        with part:
-            yield part  # type: ignore[misc]
-            part.flush()
-            os.fsync(part.fileno())
-        Path(part.name).replace(path)
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
     except BaseException:
-        Path(part.name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise

@@ -18,12 +18,12 @@ class Command(EventStoreCommand):
 Remove the beginning of each actor's history, for good: events older than an age,
 or those up to the newest snapshot, or (with both options) those that are both.
 The newest event of each actor always stays, and so does everything from the first
-event that is to stay. Without --to-snapshot, states may no longer be replayed.
+event that is to stay. Without --up-to-snapshot, states may no longer be replayed.
 
 It counts first, and asks before it removes anything."""
     examples = """\
-  manage.py prune_events --to-snapshot --dry-run
-  manage.py prune_events --older-than 365d --to-snapshot
+  manage.py prune_events --up-to-snapshot --dry-run
+  manage.py prune_events --older-than 365d --up-to-snapshot
   manage.py prune_events --older-than 2020-01-01 --no-input
 
 exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
@@ -39,12 +39,12 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
             help="events older than this: 90d, 12h, or a date or time such as 2024-01-31",
         )
         parser.add_argument(
-            "--to-snapshot",
+            "--up-to-snapshot",
             action="store_true",
             help="events up to the actor's newest usable snapshot",
         )
         parser.add_argument(
-            "--search", default="", metavar="TEXT", help="only actors with this in their id"
+            "--actor", metavar="ACTOR_ID", help="only this actor (default: every actor)"
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="count what would be removed, remove nothing"
@@ -58,8 +58,8 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
         )
 
     def run(self, options: dict[str, Any]) -> None:
-        if options["older_than"] is None and not options["to_snapshot"]:
-            raise CommandError("Say what to remove: --older-than, --to-snapshot, or both.")
+        if options["older_than"] is None and not options["up_to_snapshot"]:
+            raise CommandError("Say what to remove: --older-than, --up-to-snapshot, or both.")
         store = self.store(options)
         report = self._prune(store, options, dry_run=True)
         if report.events and not options["dry_run"]:
@@ -87,8 +87,8 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
             return prune_events(
                 store,
                 older_than=options["older_than"],
-                to_snapshot=options["to_snapshot"],
-                search=options["search"],
+                up_to_snapshot=options["up_to_snapshot"],
+                actor_id=options["actor"],
                 dry_run=dry_run,
                 on_progress=on_progress,
             )

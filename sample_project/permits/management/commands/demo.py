@@ -9,15 +9,12 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-from django_eventstore import Snapshot, event_store
+from django_eventstore import event_store
 from django_eventstore.ndjson import Line
 from django_eventstore.transfer import import_events
 from permits.generator import generate
-from permits.state import INITIAL, apply
 
 LOGIN = PASSWORD = "admin"  # noqa: S105 - of a demonstration, and printed
-LONG = 100
-"""An application with more events than this gets a snapshot."""
 
 
 class Command(BaseCommand):
@@ -63,16 +60,7 @@ class Command(BaseCommand):
             f"{report.new:,} new events stored in {seconds:.1f} s, "
             f"{report.already_stored:,} already stored."
         )
-        if report.new:
-            self._snapshot_long_ones()
-
-    def _snapshot_long_ones(self) -> None:
-        actors = event_store.get_actors(order_by="-latest_version", limit=50)
-        long = [actor.actor_id for actor in actors if actor.latest_version > LONG]
-        for actor_id in long:
-            replayed = event_store.replay(actor_id, apply, INITIAL)
-            event_store.save_snapshot(Snapshot(actor_id, replayed.version, replayed.state))
-        self.stdout.write(f"{len(long)} long histories have a snapshot.")
+        call_command("snapshot_events")
 
     def _example(self, data: str | None) -> str:
         """Return an actor with a history that fits on a screen."""
