@@ -12,6 +12,7 @@ from . import (
     actors,
     blame,
     compare,
+    consumers,
     event,
     export,
     jump,
@@ -64,6 +65,7 @@ def addresses(site: AdminSite) -> list[URLPattern]:
     every_store = visit_page(stores.stores, site)
     pages: list[tuple[str, View, str, tuple[str, ...]]] = [
         (_STORE, stores.store, "store", ()),
+        (f"{_STORE}cache/", stores.check_cache, "check_cache", ()),
         (f"{_STORE}actors/", actors.actors, "actors", ()),
         (f"{_STORE}export/", export.export, "export", (PAYLOAD,)),
         (_ACTOR, timeline.timeline, "actor", ()),
@@ -83,6 +85,7 @@ def addresses(site: AdminSite) -> list[URLPattern]:
     return [
         path("", every_store, name="django_eventstore_eventstore_changelist"),
         path("", every_store, name="eventstore_stores"),
+        path("consumers/", visit_page(consumers.consumers, site), name="eventstore_consumers"),
         *(
             path(route, store_page(view, site, *permissions), name=f"eventstore_{name}")
             for route, view, name, permissions in pages

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse
+from django.utils.translation import gettext as _
 
 from ..events import Event
 from ..folds import Fold
@@ -147,7 +148,8 @@ def blame(scope: Scope, actor_id: str) -> HttpResponse:
     limit = scope.options.json_nodes
     return scope.render(
         "blame.html",
-        actor_id,
+        _("Blame"),
+        heading=actor_id,
         actor_id=actor_id,
         latest=latest,
         version=version,
@@ -206,7 +208,8 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         raise Http404("no such actor")
     return scope.render(
         "field.html",
-        actor_id,
+        wanted,
+        heading=actor_id,
         actor_id=actor_id,
         path=wanted,
         changes=list(reversed(changes)),

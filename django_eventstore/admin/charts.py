@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zlib import crc32
 
-COLOURS: Final = 12
+COLOURS: Final = 48
 BINS: Final = 60
 WIDTH: Final = 720
 HEIGHT: Final = 96
@@ -19,7 +19,7 @@ Point = tuple[datetime, str]
 
 
 def colour(event_type: str) -> int:
-    """Return the colour of an event type, 0 to 11; the same everywhere and always."""
+    """Return the colour of an event type, 0 to 47; the same everywhere and always."""
     return crc32(event_type.encode()) % COLOURS
 
 

@@ -212,16 +212,9 @@ def _as_bytes(content: bytes | str) -> bytes:
 
 def _visible(character: str) -> str:
     """Return a sign for what cannot be seen, or would turn the text round."""
-    code = ord(character)
     if character in "\n\t":
         return character
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    if not character.isprintable():
-        return f"⟨U+{code:04X}⟩"
-    return character
+    return character if character.isprintable() else f"⟨{ord(character):02X}⟩"
 
 
 def _hex(content: bytes) -> Iterator[HexLine]:

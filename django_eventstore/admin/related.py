@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..events import Event
 from ..replay import ReplayError
@@ -15,17 +15,18 @@ MOST: Final = 200
 """How many events of one correlation are drawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A step through the tree, for a template that cannot recur deeply.
 
     Attributes:
-        event: an event to show; None for the end of a level.
-        opens: whether its effects follow, a level deeper.
+        kind: ``item`` begins a branch with ``event``; ``then`` goes on in it with the only
+            effect of the event before; ``open`` and ``close`` are around several effects; ``end``
+            ends the branch.
+        event: what to show.
     """
 
-    event: Event | None
-    opens: bool = False
+    kind: str
+    event: Event | None = None
 
 
 @dataclass(slots=True)
@@ -113,17 +114,20 @@ def _walk(events: list[Event], by_id: dict[str, Event]) -> Iterator[Step]:
         else:
             roots.append(event)
     left = dict(by_id)
-    # Whatever is left when the roots are done causes itself, by a circle: begin anywhere in it.
-    todo: list[Event | None] = list(reversed(roots))
+    todo: list[Step] = [Step("item", root) for root in reversed(roots)]
     while todo or left:
-        if not todo:
-            todo.append(next(iter(left.values())))
-        following = todo.pop()
-        if following is None:
-            yield Step(None)
-        elif left.pop(following.id, None) is not None:
-            children = [child for child in effects.get(following.id, ()) if child.id in left]
-            yield Step(following, opens=bool(children))
-            if children:
-                todo.append(None)
-                todo += reversed(children)
+        # Whatever is left when the roots are done causes itself, by a circle: begin anywhere.
+        step = todo.pop() if todo else Step("item", next(iter(left.values())))
+        if step.event is None:
+            yield step
+        elif left.pop(step.event.id, None) is not None:
+            yield step
+            following = [child for child in effects.get(step.event.id, ()) if child.id in left]
+            if step.kind == "item":
+                todo.append(Step("end"))
+            if len(following) == 1:
+                todo.append(Step("then", following[0]))
+            elif following:
+                todo.append(Step("close"))
+                todo += [Step("item", child) for child in reversed(following)]
+                todo.append(Step("open"))

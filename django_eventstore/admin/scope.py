@@ -137,7 +137,7 @@ class Scope(Visit):
 
     def url(self, name: str, *args: Any, **query: Any) -> str:
         """Return the address of a page of this store, or of the list of stores."""
-        if name == "stores":
+        if name in ("stores", "consumers"):
             return super().url(name, **query)
         return super().url(name, self.alias, self.namespace or NO_NAMESPACE, *args, **query)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from ..events import Snapshot
 from ..folds import Fold
@@ -83,7 +84,8 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
     neighbours = _neighbours(scope, actor_id, version)
     return scope.render(
         "state.html",
-        actor_id,
+        _("State"),
+        heading=actor_id,
         actor_id=actor_id,
         latest=latest,
         version=version,

@@ -6,8 +6,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpResponse
+from django.http import (
+    Http404,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.utils.translation import gettext as _
 
 from ..backends.base import StoreStatistics
@@ -16,6 +23,7 @@ from ..events import Event
 from ..exceptions import EventStoreError, InvalidEventError
 from ..replay import ReplayError
 from ..store import EventStore
+from ..versions import Entry
 from .charts import Activity, activity
 from .limits import Deadline, scan
 from .scope import NO_NAMESPACE, Scope, Visit, namespaces_of
@@ -129,8 +137,35 @@ def store(scope: Scope) -> HttpResponse:
         if checked.error
         else recent(scope.store, scope.options.chart_events, scope.deadline),
         details=_details(scope.store.describe()),
+        cache=scope.store.version_cache,
         crumbs=(),
     )
+
+
+def check_cache(scope: Scope) -> HttpResponseBase:
+    """Compare what the version cache remembers with the store; stale entries are dropped."""
+    if scope.request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    cache = scope.store.version_cache
+    if cache is None:
+        raise Http404("no version cache")
+    stale = []
+
+    def differs(entry: Entry) -> bool:
+        # Asking for the truth is what drops an entry that is wrong.
+        if scope.store.get_latest_version(entry.actor_id) != entry.head.version:
+            stale.append(entry.actor_id)
+        return False
+
+    looked = scan(iter(cache.entries()), differs, scope.deadline, wanted=1)
+    text = _("%(count)s entries compared with the store, %(stale)s were stale.") % {
+        "count": looked.looked_at,
+        "stale": len(stale),
+    }
+    if not looked.done:
+        text += " " + _("The time for one page was over before the last one.")
+    (messages.warning if stale else messages.success)(scope.request, text)
+    return HttpResponseRedirect(scope.url("store"))
 
 
 def _details(described: dict[str, Any]) -> list[tuple[str, str]]:
