@@ -167,6 +167,8 @@ class _Verifier:
         for item in self.store.iter_events_with_errors(actor.actor_id):
             if isinstance(item, ReplayError):
                 malformed += 1
+                for check in checks:
+                    check.miss()
                 continue
             readable += (item.position or 0) <= self.horizon
             # A malformed event has a version too, which cannot be told: then a gap is none.
@@ -179,7 +181,7 @@ class _Verifier:
         if not malformed:
             self._check_listing(actor, listed, latest)
         for check in checks:
-            self._finish(check, malformed)
+            self._finish(check)
         return readable
 
     def _check_listing(self, actor: ActorSummary, count: int, latest: int) -> None:
@@ -248,10 +250,9 @@ class _Verifier:
             version=snapshot.version,
         )
 
-    def _finish(self, check: _SnapshotCheck, malformed: int) -> None:
-        if malformed or check.starts_late:
-            reason = "malformed events" if malformed else "the first events were removed"
-            self._unchecked(check.snapshot, reason)
+    def _finish(self, check: _SnapshotCheck) -> None:
+        if check.missing is not None:
+            self._unchecked(check.snapshot, check.missing)
             return
         self.verification.snapshots += 1
         if (fault := check.fault()) is not None:
@@ -271,19 +272,25 @@ class _SnapshotCheck:
         self.apply = fold.apply
         self.state = deepcopy(fold.initial)
         self.version = 0
-        self.starts_late = False
+        self.missing: str | None = None
         self.error: Exception | None = None
 
     def add(self, event: Event) -> None:
         version = event.version or 0
         if version > self.snapshot.version or self.error is not None:
             return
-        self.starts_late = self.starts_late or (self.version == 0 and version > 1)
+        if self.version == 0 and version > 1:
+            self.missing = "the first events were removed, or never there"
         self.version = version
         try:
             self.state = self.apply(self.state, event)
         except Exception as error:
             self.error = error
+
+    def miss(self) -> None:
+        """Note that an event cannot be read; one behind the snapshot does not matter."""
+        if self.version < self.snapshot.version:
+            self.missing = "an event in it is malformed"
 
     def fault(self) -> str | None:
         where = f"the snapshot at version {self.snapshot.version}"

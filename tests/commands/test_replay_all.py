@@ -1,0 +1,207 @@
+"""replay_events --all: all of history again, through a handler or two folds."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+from permits.generator import generate
+from permits.state import INITIAL, apply
+
+from django_eventstore import Event, event_stores
+from django_eventstore.folds import register_fold, unregister_fold
+from tests.commands.running import run, tamper
+
+pytestmark = pytest.mark.django_db
+
+handled: list[Event] = []
+
+
+@pytest.fixture
+def store():
+    """A store of thirty applications, with their fold."""
+    handled.clear()
+    register_fold("application-", apply, initial=INITIAL)
+    store = event_stores["default"]
+    store.save_events(generate(30))
+    yield store
+    unregister_fold("application-")
+
+
+def handler(event):
+    handled.append(event)
+
+
+def picky(event):
+    """A handler that fails for some, with texts that vary."""
+    if event.event_type == "FeePaid":
+        raise ValueError(f"no account for {event.data['cents']} cents of {event.actor_id!r}")
+    if event.event_type == "SiteInspected":
+        raise KeyError("inspector")
+
+
+def generous(state, event):
+    """Another fold: fees are halved."""
+    if event.event_type == "FeeCharged":
+        return {**state, "fee_due_cents": state["fee_due_cents"] + event.data["cents"] // 2}
+    return apply(state, event)
+
+
+def failing(state, event):
+    raise LookupError("not written yet")
+
+
+def named(function):
+    return f"{__name__}.{function}"
+
+
+def test_a_handler_gets_every_event_in_order(store):
+    ended = run("replay_events", "--all", "--handler", named("handler"))
+
+    assert ended == (0, f"{len(handled)} events replayed.\n", "")
+    assert handled == list(store.read_all())
+
+    handled.clear()
+    run("replay_events", "--all", "--handler", named("handler"), after=100)
+    assert handled == list(store.read_all(100))
+
+
+def test_what_a_handler_raises_is_counted_by_cause(store):
+    ended = run("replay_events", "--all", "--handler", named("picky"))
+
+    paid = store.count_events(event_types=["FeePaid"])
+    inspected = store.count_events(event_types=["SiteInspected"])
+    assert ended.status == 1
+    assert ended.err == f"The handler failed for {paid + inspected} events."
+    lines = ended.out.splitlines()[1:]
+    assert len(lines) == 2
+    assert lines[0].startswith(f"  {paid} failed: ValueError: no account for ")
+    assert lines[1].startswith(f"  {inspected} failed: KeyError: 'inspector' (first: position ")
+
+
+def test_malformed_events_are_counted_by_cause(store):
+    for event in list(store.read_all(limit=3)):
+        tamper(event.position, data="[1]")
+    other = list(store.read_all(limit=10))[-1]
+    tamper(other.position, metadata='{"user_id": 7}')
+
+    ended = run("replay_events", "--all", "--handler", named("handler"), format="json")
+
+    assert ended.status == 1
+    assert ended.err == "4 malformed events."
+    causes = json.loads(ended.out)["malformed"]
+    assert sorted(cause["count"] for cause in causes) == [1, 3]
+    assert {cause["first"]["position"] for cause in causes} == {1, other.position}
+
+
+def test_the_same_fold_makes_the_same_states(store):
+    ended = run("replay_events", "--all", "--compare-with", "permits.state.apply")
+
+    assert ended.status == 0
+    count = store.count_events()
+    assert ended.out == (
+        f"30 actors with {count} events compared, 0 with another state; "
+        "0 without a registered fold.\n"
+    )
+
+
+def test_actors_whose_state_differs_are_shown(store):
+    store.save_event(Event("order-1", "Placed"))
+    changed = {
+        actor.actor_id
+        for actor in store.get_actors()
+        if store.replay(actor.actor_id, apply, INITIAL).state
+        != store.replay(actor.actor_id, generous, INITIAL).state
+    }
+
+    ended = run("replay_events", "--all", "--compare-with", named("generous"), format="json")
+
+    assert ended.status == 1
+    *differences, summary = map(json.loads, ended.out.splitlines())
+    assert {each["actor_id"] for each in differences} == changed
+    assert all("state['fee_due_cents']: " in each["differences"][0] for each in differences)
+    assert (summary["differences"], summary["without_fold"]) == (len(changed), 1)
+    assert ended.err == f"{len(changed)} states not the same."
+
+
+def test_a_fold_that_raises_is_a_difference(store):
+    ended = run(
+        "replay_events",
+        "--all",
+        "--compare-with",
+        named("failing"),
+        "--apply",
+        "permits.state.apply",
+        "--initial",
+        '{"status": "none"}',
+    )
+
+    assert ended.status == 1
+    assert '!= "raised LookupError: not written yet, at version 1"' in ended.out
+    assert ended.err == "30 states not the same."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--all"], "give either --handler or --compare-with"),
+        (["--all", "--handler", "json.dumps", "--compare-with", "json.dumps"], "give either"),
+        (["--all", "order-1"], "Name an actor, or give --all."),
+        (["--all", "--handler", "no.such"], "cannot import 'no.such'"),
+        (["--all", "--handler", "json.dumps", "--workers", "0"], "whole number from 1"),
+    ],
+)
+def test_wrong_arguments(arguments, expected):
+    ended = run("replay_events", *arguments)
+
+    assert ended.status != 0
+    assert expected in ended.err
+
+
+def test_workers_share_the_actors(project, tmp_path, monkeypatch):
+    project.run("demo", "--actors", "200")
+    (tmp_path / "recording.py").write_text(
+        "import os, pathlib\n"
+        "def record(event):\n"
+        "    path = pathlib.Path(os.environ['RECORDS']) / f'{os.getpid()}.records'\n"
+        "    with path.open('a') as file:\n"
+        "        file.write(f'{event.actor_id} {event.version}\\n')\n"
+    )
+    done = project.run(
+        *("replay_events", "--all", "--handler", "recording.record", "--workers", "3"),
+        RECORDS=str(tmp_path),
+        PYTHONPATH=str(tmp_path),
+    )
+
+    assert done.returncode == 0, done.stderr
+    histories = defaultdict(list)
+    workers = defaultdict(set)
+    files = list(tmp_path.glob("*.records"))
+    for file in files:
+        for line in file.read_text().splitlines():
+            actor_id, version = line.split()
+            histories[actor_id].append(int(version))
+            workers[actor_id].add(file.name)
+    assert len(files) == 3
+    assert all(versions == list(range(1, len(versions) + 1)) for versions in histories.values())
+    assert all(len(names) == 1 for names in workers.values())
+    assert sum(map(len, histories.values())) == project.count()
+    compared = project.run(
+        *("replay_events", "--all", "--compare-with", "permits.state.apply", "--workers", "2")
+    )
+    assert compared.returncode == 0
+    assert b"200 actors with" in compared.stdout
+
+
+def test_a_worker_that_dies_is_told(project, tmp_path):
+    project.run("demo", "--actors", "20")
+    (tmp_path / "dying.py").write_text("import os\ndef die(event):\n    os.kill(os.getpid(), 9)\n")
+
+    done = project.run(
+        *("replay_events", "--all", "--handler", "dying.die", "--workers", "2"),
+        PYTHONPATH=str(tmp_path),
+    )
+
+    assert done.returncode == 1
+    assert b"A worker process ended with exit status -9" in done.stderr
