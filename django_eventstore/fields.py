@@ -86,7 +86,7 @@ class _Parsed(models.Func):
     """The text as the database's own JSON type, where its JSON operators need that."""
 
     template = "%(expressions)s"
-    output_field = models.JSONField()  # type: ignore[assignment]
+    output_field = models.JSONField()
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="(%(expressions)s)::jsonb", **context)

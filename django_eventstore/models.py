@@ -44,8 +44,8 @@ class ReadOnlyModel(models.Model):
     class Meta:
         abstract = True
 
-    save = save_base = delete = _refuse  # type: ignore[assignment]
-    asave = adelete = _refuse  # type: ignore[assignment]
+    save = save_base = delete = _refuse
+    asave = adelete = _refuse
 
 
 class EventRecord(ReadOnlyModel):

@@ -1,11 +1,12 @@
 """How far a reader of the whole store may go, where transactions commit out of position order.
 
 A position is taken when an event is inserted, and seen when its transaction commits: a later one
-may be seen first, and a reader that went past the gap would never see the earlier one. So each
-writer shows that it is at work before it takes its first position. When the newest position is
-known, and all those who were at work *after* that have ended, nothing can appear at or below it.
-Who has not written events is no writer: other transactions hold nobody up, and neither does the
-gap that a rollback leaves.
+may be seen first, and a reader that went past the gap would never see the earlier one. So before
+a transaction takes its first position it announces, in a way that ends with it, the newest one
+there is: all of its own will be above. A reader notes the newest position that it can see, *then*
+who is writing: nothing can appear any more at or below what the open transactions announced, nor,
+once those have ended, at or below the position noted. Who does not write events announces
+nothing, so other transactions hold nobody up, and neither does the gap that a rollback leaves.
 """
 
 from __future__ import annotations
@@ -18,18 +19,12 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .tables import EVENTS
-
 logger = logging.getLogger("django_eventstore")
 
 # How long a reader waits for open transactions before it stops in front of the gap, in seconds.
 PATIENCE: Final = 1.0
 _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
-_POSITIONS: Final = (
-    f"SELECT position FROM {EVENTS} WHERE position > %s ORDER BY position LIMIT 10000"
-)
-
 
 WRONG_ISOLATION: Final = (
     "read_all() needs to see what is committed while it reads, which a transaction at the "
@@ -47,63 +42,52 @@ class SQLFence(ABC):
         """Return the rows of a query."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, params)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     @abstractmethod
     def newest(self) -> int | None:
         """Return the newest position that is visible, or None."""
 
     @abstractmethod
-    def writers(self) -> set[str]:
-        """Return the writers at work now (never this connection), by name."""
+    def writers(self) -> dict[str, int]:
+        """Return who is writing (but for this connection): a name, and the announced position.
 
-    @abstractmethod
-    def still_working(self, writers: set[str]) -> set[str]:
-        """Return those of ``writers`` that have not ended since."""
+        That is -1 for one who has announced nothing (yet).
+        """
 
     def bounds(self, after: int) -> Iterator[int]:
         """Yield positions, ascending, at and below which nothing can appear any more.
 
-        The last is the newest position, or that in front of the first gap that an open
-        transaction may still fill.
+        The last is the newest position, or what open transactions announced.
         """
         newest = self.newest()
         if newest is None or newest <= after:
             return
-        writers = self.writers()
-        if writers:
-            safe = self._before_first_gap(after, newest)
-            if safe > after:
-                yield safe
-            if safe == newest:
-                return
-            writers = self._wait(writers)
-            if writers:
-                logger.warning(
-                    "Reading the store stopped behind position %d of %d: open transactions may "
-                    "still fill the gap (%s). Read on later.",
-                    safe,
-                    newest,
-                    ", ".join(sorted(writers)),
-                )
-                return
-        yield newest
-
-    def _before_first_gap(self, after: int, newest: int) -> int:
-        while after < newest:
-            found = self.fetch(_POSITIONS, (after,))
-            for (position,) in found:
-                if position != after + 1:
-                    return after
-                after = position
-            if not found:  # deleted since
-                return after
-        return newest
-
-    def _wait(self, writers: set[str]) -> set[str]:
+        waited_for = _below(newest, self.writers())
         deadline = time.monotonic() + PATIENCE
         pause = _SHORTEST_PAUSE
-        while (writers := self.still_working(writers)) and time.monotonic() < deadline:
+        while waited_for:
+            safe = min(waited_for.values())
+            if safe > after:
+                after = safe
+                yield safe
+            if time.monotonic() > deadline:
+                logger.warning(
+                    "Reading the store stopped behind position %d of %d: open transactions may "
+                    "still fill gaps there (%s). Read on later.",
+                    after,
+                    newest,
+                    ", ".join(sorted(waited_for)),
+                )
+                return
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        return writers
+            # Who began since takes positions above the newest.
+            now = _below(newest, self.writers())
+            waited_for = {name: low for name, low in now.items() if name in waited_for}
+        yield newest
+
+
+def _below(newest: int, writers: dict[str, int]) -> dict[str, int]:
+    return {name: low for name, low in writers.items() if low < newest}

@@ -1,8 +1,8 @@
 """MariaDB and MySQL.
 
 An append locks its actors' rows, then inserts: several statements in one transaction, done again
-after a deadlock. Each transaction that appends first takes a share of a row of the table of
-writers; a reader knows that all who shared a row have ended once it gets that row for itself.
+after a deadlock. A transaction that appends first adds a row to the table of writers: others see
+it before it commits, by reading what is uncommitted, and so know of each open one.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from ...exceptions import UnsupportedOperation
 from ..base import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import correlation_of, format_utc, parse_utc
-from .schema import WRITER_SLOTS
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS, SNAPSHOTS, WRITERS
 from .vendor import Move, Vendor
 
-_SHARE_SLOT: Final = f"""
-    SELECT @@auto_increment_increment FROM {WRITERS}
-    WHERE slot = CONNECTION_ID() MOD {WRITER_SLOTS} LOCK IN SHARE MODE
-    """
-_TAKE_SLOTS: Final = f"SELECT slot FROM {WRITERS} WHERE slot IN ({{}}) FOR UPDATE SKIP LOCKED"
-_OWN_SLOT: Final = f"SELECT CONNECTION_ID() MOD {WRITER_SLOTS}"
+_NEWEST: Final = f"SELECT MAX(position), @@auto_increment_increment FROM {EVENTS}"
+_ANNOUNCE: Final = f"INSERT INTO {WRITERS} (connection, newest) VALUES (CONNECTION_ID(), %s)"
+_WRITERS: Final = f"SELECT id, connection, newest FROM {WRITERS}"
+_REMOVE: Final = f"DELETE FROM {WRITERS} WHERE id < %s"
+# Every so many appends, the rows of those that have ended are removed.
+_CLEAN_EVERY: Final = 50
 _ADD_ACTORS: Final = f"INSERT INTO {ACTORS} ({ACTOR_COLUMNS}) VALUES {{}} ON DUPLICATE KEY UPDATE "
 _ROW: Final = "(%s, %s, %s, %s, %s, %s)"
 # Assigned from left to right, so `version` is still the old one in the first.
@@ -60,8 +59,14 @@ class MySQL(Vendor):
         """
 
     def before_writing(self, cursor: CursorWrapper) -> None:
-        cursor.execute(_SHARE_SLOT)
-        (self._step,) = cursor.fetchone()
+        cursor.execute(_NEWEST)
+        newest, self._step = cursor.fetchone()
+        cursor.execute(_ANNOUNCE, (newest or 0,))
+        if cursor.lastrowid % _CLEAN_EVERY == 0:
+            # Not in this transaction: it may stay open for long, and so would the rows' locks.
+            transaction.on_commit(
+                MySQLFence(self.connection).clean, using=self.connection.alias, robust=True
+            )
 
     def lock_actors(
         self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
@@ -132,7 +137,7 @@ class MySQL(Vendor):
                         namespace,
                         move.actor_id,
                         move.version,
-                        move.count,
+                        move.number,
                         self.moment(move.first_timestamp),
                         self.moment(move.last_timestamp),
                     )
@@ -158,39 +163,51 @@ class MySQL(Vendor):
 
 class MySQLFence(SQLFence):
     def newest(self) -> int | None:
-        if self.connection.in_atomic_block and self.connection.isolation_level not in (
+        if self.connection.in_atomic_block and self.connection.isolation_level not in (  # type: ignore[attr-defined]
             "read committed",
             "read uncommitted",
         ):
             raise UnsupportedOperation(WRONG_ISOLATION)
-        return self.fetch(f"SELECT MAX(position) FROM {EVENTS}")[0][0]  # type: ignore[no-any-return]
+        return self.fetch(_NEWEST)[0][0]  # type: ignore[no-any-return]
 
-    def writers(self) -> set[str]:
-        return self.still_working({str(slot) for slot in range(WRITER_SLOTS)})
-
-    def still_working(self, writers: set[str]) -> set[str]:
+    def writers(self) -> dict[str, int]:
         connection = self.connection
-        if not connection.in_atomic_block and connection.get_autocommit():
-            return _taken(connection, writers)
-        # What this connection locks now stays locked until the caller's transaction ends: so ask
-        # on another, and here only for the row that this very transaction may be sharing.
-        other = connection.copy()
-        try:
-            writers = _taken(other, writers)
-        finally:
-            other.close()
-        own = str(self.fetch(_OWN_SLOT)[0][0])
-        return writers - {own} | _taken(connection, writers & {own})
+        if connection.in_atomic_block or not connection.get_autocommit():
+            # A transaction cannot change its isolation level half-way.
+            other = connection.copy()
+            try:
+                announced = _uncommitted(other)
+            finally:
+                other.close()
+        else:
+            announced = _uncommitted(connection)
+        ((own,),) = self.fetch("SELECT CONNECTION_ID()")
+        ended = {number for number, *_ in self.fetch(_WRITERS)}
+        return {
+            f"connection {thread}, append {number}": newest
+            for number, thread, newest in announced
+            if number not in ended and thread != own
+        }
+
+    def clean(self) -> None:
+        """Remove the rows of transactions that have ended, up to the first that has not."""
+        announced = [number for number, *_ in _uncommitted(self.connection)]
+        ended = {number for number, *_ in self.fetch(_WRITERS)}
+        first_open = min((number for number in announced if number not in ended), default=None)
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                _REMOVE, (max(ended, default=0) + 1 if first_open is None else first_open,)
+            )
 
 
-def _taken(connection: BaseDatabaseWrapper, slots: set[str]) -> set[str]:
-    """Return those of ``slots`` that a writer shares at this moment."""
-    if not slots:
-        return slots
+def _uncommitted(connection: BaseDatabaseWrapper) -> list[tuple[int, int, int]]:
+    """Return the rows of the table of writers, those of open transactions among them."""
     with connection.cursor() as cursor:
-        # A row that can be had is free; in autocommit mode it is given back at once.
-        cursor.execute(_TAKE_SLOTS.format(", ".join(sorted(slots))))
-        return slots - {str(slot) for (slot,) in cursor.fetchall()}
+        # For the next statement alone.
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
+        cursor.execute(_WRITERS)
+        rows: list[tuple[int, int, int]] = cursor.fetchall()
+    return rows
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -65,16 +65,37 @@ _TAKE_POSITIONS = f"""
     """
 _COPY = f"COPY {EVENTS} (position, {EVENT_COLUMNS}) FROM STDIN"
 
-# The newest position that is visible, and then who may hold an earlier one: each transaction that
-# writes took this lock on the table before its first position. A prepared one (two-phase commit)
-# has no process any more.
-_WRITERS = f"""
-    SELECT coalesce(pid::text, 'prepared'), virtualtransaction FROM pg_locks
-    WHERE locktype = 'relation' AND relation = '{EVENTS}'::regclass
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND mode = 'RowExclusiveLock' AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+# A transaction announces that it writes by a shared advisory lock whose number holds the newest
+# position: the upper 16 of its 64 bits say that it is ours, the lower 48 are the position. Many
+# appends in one transaction take it once (a transaction's locks share a table of limited size).
+_TAG: Final = 0x4553
+_SEQUENCE: Final = f"{EVENTS}_position_seq"
+_LOCK: Final = (
+    f"pg_advisory_xact_lock_shared("
+    f"({_TAG}::bigint << 48) | CASE WHEN is_called THEN last_value ELSE last_value - 1 END)"
+)
+_ANNOUNCE: Final = f"SELECT {_LOCK} FROM {_SEQUENCE}"
+_ANNOUNCE_ONCE: Final = f"""
+    SELECT CASE WHEN coalesce(current_setting('django_eventstore.announced', true), '') = ''
+        THEN set_config('django_eventstore.announced', 'yes' || {_LOCK}::text, true) END
+    FROM {_SEQUENCE}
     """
-_NEWEST = f"""
+# Whoever inserts locks the table so before anything else. An entry without a process is a
+# prepared transaction (two-phase commit).
+_WRITERS: Final = f"""
+    SELECT w.virtualtransaction, coalesce('process ' || w.pid, 'prepared'),
+        min((a.classid::bigint & 65535) << 32 | a.objid::bigint)
+    FROM pg_locks w
+    LEFT JOIN pg_locks a ON a.virtualtransaction = w.virtualtransaction
+        AND a.pid IS NOT DISTINCT FROM w.pid
+        AND a.locktype = 'advisory' AND a.objsubid = 1 AND a.classid::bigint >> 16 = {_TAG}
+        AND a.database = w.database
+    WHERE w.locktype = 'relation' AND w.relation = '{EVENTS}'::regclass
+    AND w.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND w.mode = 'RowExclusiveLock' AND w.granted AND w.pid IS DISTINCT FROM pg_backend_pid()
+    GROUP BY 1, 2
+    """
+_NEWEST: Final = f"""
     SELECT max(position), current_setting('transaction_isolation'), pg_is_in_recovery()
     FROM {EVENTS}
     """
@@ -111,18 +132,24 @@ class PostgreSQL(Vendor):
             )
         connection = self.connection
         joins = connection.in_atomic_block or not connection.get_autocommit()
+        announce = _ANNOUNCE_ONCE if joins else _ANNOUNCE
         # A refused statement would spoil the caller's transaction.
         with (
             transaction.atomic(connection.alias) if joins else nullcontext(),
             connection.cursor() as cursor,
         ):
-            cursor.execute(f"WITH head AS ({sql}) {_insert(len(events))}", params)
+            cursor.execute(
+                f"WITH announced AS MATERIALIZED ({announce}), head AS ({sql}) "
+                f"{_insert(len(events))}",
+                params,
+            )
             rows = cursor.fetchall()
         return [Placed(*row) for row in rows] or None
 
     def before_writing(self, cursor: CursorWrapper) -> None:
-        # Readers recognise by this lock who may have taken a position; see _NEWEST.
+        # What readers look for; see _WRITERS. COPY locks the table too late, behind nextval().
         cursor.execute(f"LOCK TABLE {EVENTS} IN ROW EXCLUSIVE MODE")
+        cursor.execute(_ANNOUNCE_ONCE)
 
     def lock_actors(
         self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
@@ -191,15 +218,11 @@ class PostgreSQLFence(SQLFence):
             raise UnsupportedOperation(WRONG_ISOLATION)
         return newest  # type: ignore[no-any-return]
 
-    def writers(self) -> set[str]:
+    def writers(self) -> dict[str, int]:
         return {
-            f"process {pid}, transaction {transaction}" for pid, transaction in self.fetch(_WRITERS)
+            f"{process}, transaction {transaction}": -1 if position is None else position
+            for transaction, process, position in self.fetch(_WRITERS)
         }
-
-    def still_working(self, writers: set[str]) -> set[str]:
-        now = self.writers()
-        # What was prepared since goes by another name.
-        return now & writers | {name for name in now if name.startswith("process prepared")}
 
 
 def _versions(events: Sequence[NewEvent]) -> list[int] | None:
@@ -207,12 +230,11 @@ def _versions(events: Sequence[NewEvent]) -> list[int] | None:
     actor_id = events[0].event.actor_id
     if any(event.actor_id != actor_id for event, *_ in events):
         return None
-    given = [event.version for event, *_ in events]
-    if all(version is None for version in given):
-        return list(range(1, len(given) + 1))
-    if None in given or given != sorted(set(given)):
-        return None
-    return given
+    given = [event.version for event, *_ in events if event.version is not None]
+    if not given:
+        return list(range(1, len(events) + 1))
+    rising = len(given) == len(events) and given == sorted(set(given))
+    return given if rising else None
 
 
 def _head(
@@ -245,7 +267,7 @@ def _insert(count: int) -> str:
     return f"""
         INSERT INTO {EVENTS} ({EVENT_COLUMNS})
         SELECT %s, %s, {columns}
-        FROM head, (VALUES {values})
+        FROM announced, head, (VALUES {values})
             AS e(place, id, type, command, correlation, time, data, metadata)
         ORDER BY e.place
         RETURNING version, position

@@ -9,8 +9,6 @@ from typing import Any
 
 from .tables import ACTOR_COLUMNS, ACTORS, EVENTS, RETENTION, WRITERS
 
-WRITER_SLOTS = 64
-
 _SQLITE = (
     f"CREATE TABLE {RETENTION} (open integer NOT NULL)",
     f"""
@@ -90,8 +88,13 @@ _POSTGRESQL_BACK = (
 # The number of a foreign key violation, which Django makes an IntegrityError of.
 _MYSQL_REFUSE = "SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1451, MESSAGE_TEXT ="
 _MYSQL = (
-    f"CREATE TABLE {WRITERS} (slot integer NOT NULL PRIMARY KEY) ENGINE = InnoDB",
-    f"INSERT INTO {WRITERS} VALUES {', '.join(f'({slot})' for slot in range(WRITER_SLOTS))}",
+    f"""
+    CREATE TABLE {WRITERS} (
+        id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        connection bigint NOT NULL,
+        newest bigint NOT NULL
+    ) ENGINE = InnoDB
+    """,
     f"""
     CREATE TRIGGER eventstore_refuse_update BEFORE UPDATE ON {EVENTS} FOR EACH ROW
     {_MYSQL_REFUSE} 'Events are never changed (django-eventstore).'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.db import transaction
 
@@ -52,7 +53,8 @@ def read(
     below = max_version
     timestamp, state = vendor.timestamp.format("s.timestamp"), vendor.text.format("s.state")
     while True:
-        condition, params = "", [namespace, actor_id]  # type: tuple[str, list[Any]]
+        condition = ""
+        params: list[Any] = [namespace, actor_id]
         if below is not None:
             condition = " AND s.version <= %s"
             params.append(below)

@@ -29,7 +29,7 @@ from ..base import (
 from . import actors, checks, retention, snapshots
 from .errors import is_lost, is_unavailable, should_try_again, unavailable, violated_constraint
 from .queries import EventQuery
-from .rows import decode_events
+from .rows import Row, decode_events
 from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
 from .vendor import Vendor, pause
 from .vendors import vendor_of
@@ -268,10 +268,11 @@ class DatabaseEventStore(EventStore):
 
     # -- inside
 
-    def _fetch(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
         with self._translated_errors(), connections[self.database].cursor() as cursor:
             cursor.execute(sql, params)
-            return cursor.fetchall()
+            rows: list[Row] = cursor.fetchall()
+        return rows
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

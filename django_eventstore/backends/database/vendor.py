@@ -24,7 +24,7 @@ class Move(NamedTuple):
 
     actor_id: str
     version: int
-    count: int
+    number: int
     first_timestamp: datetime
     last_timestamp: datetime
 
@@ -148,7 +148,7 @@ def _moves(events: Sequence[NewEvent], versions: Sequence[int]) -> list[Move]:
             moves[actor_id] = Move(actor_id, version, 1, timestamp, timestamp)
         else:
             moves[actor_id] = before._replace(
-                version=version, count=before.count + 1, last_timestamp=timestamp
+                version=version, number=before.number + 1, last_timestamp=timestamp
             )
     return list(moves.values())
 
