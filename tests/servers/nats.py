@@ -147,7 +147,7 @@ class NatsServer:
             f"http: 127.0.0.1:{self.monitor_port}",
         ]
         if self.jetstream:
-            sync = "sync_interval: always" if self.sync_always else ""
+            sync = ", sync_interval: always" if self.sync_always else ""
             lines.append(
                 f"jetstream {{ store_dir: {json.dumps(str(self.directory / 'data'))} {sync} }}"
             )
