@@ -110,7 +110,15 @@ class Peer:
 
 def postgres_peer(server: PostgresServer, table: str) -> Peer:
     datastore = PostgresDatastore(
-        "postgres", server.host, server.port, server.user, "", pool_size=8
+        "postgres",
+        server.host,
+        server.port,
+        server.user,
+        "",
+        pool_size=8,
+        # One function call: its default, a pipeline, hangs at times with 400 kB and more (psycopg
+        # 3.3.9, libpq 18).
+        enable_db_functions=True,
     )
     recorder = PostgresApplicationRecorder(datastore, events_table_name=table)
     recorder.create_table()
