@@ -129,7 +129,7 @@ class Appender:
                 if certain or head is None:
                     head = await history.head(call, head)
                 heads[actor_id] = head
-                if unsure and head.appends:
+                if unsure:
                     await self._check_ids(call, history, head, unsure)
             certain = certain or not any(known.values())
             try:
@@ -159,18 +159,26 @@ class Appender:
         Raises:
             DuplicateEventError: one of them is there.
         """
-        appends, held = self.ids.get(history.actor_id)
+        known = self.ids.get(history.actor_id)
+        if known is None or known[0] != head.appends:
+            known = await self._read_ids(call, history, head, known or (0, set()))
+        for event_id in unsure:
+            if event_id in known[1]:
+                raise DuplicateEventError(event_id, history.actor_id)
+
+    async def _read_ids(
+        self, call: Call, history: History, head: Head, known: tuple[int, set[str]]
+    ) -> tuple[int, set[str]]:
+        appends, held = known
         if appends > head.appends:  # it was purged
             appends, held = 0, set()
+        held = set(held)
         for low in range(appends + 1, head.appends + 1, MAX_SUBJECTS):
             high = min(low + MAX_SUBJECTS - 1, head.appends)
             for stored in await history.window(call, low, high):
-                held = held.union(stored_ids(stored))
-        if appends < head.appends:
-            self.ids.put(history.actor_id, head.appends, set(held))
-        for event_id in unsure:
-            if event_id in held:
-                raise DuplicateEventError(event_id, history.actor_id)
+                held.update(stored_ids(stored))
+        self.ids.put(history.actor_id, head.appends, held)
+        return head.appends, held
 
     def _plan(
         self,

@@ -46,9 +46,17 @@ class Call:
 
     def __init__(self, options: JetStreamConfig) -> None:
         self.options = options
-        self.connection: Connection = get_connection(options.connection_key(), options.login)
+        self._connection = get_connection(options.connection_key, options.login)
         self.deadline = time.monotonic() + options.timeout
         self.api_prefix = f"$JS.{options.domain}.API." if options.domain else "$JS.API."
+
+    @property
+    def connection(self) -> Connection:
+        """This process's connection; another one after the store was closed."""
+        if self._connection.closed:
+            options = self.options
+            self._connection = get_connection(options.connection_key, options.login)
+        return self._connection
 
     @property
     def over(self) -> bool:
@@ -83,7 +91,9 @@ class Call:
 
     def begin(self, requests: Sequence[Request]) -> Exchange:
         """Send ``requests``; give what is returned to ask(), in this call or a later one."""
-        return self.connection.send(requests, self._attempt_deadline())
+        exchange = self.connection.send(requests, self._attempt_deadline())
+        exchange.begin()
+        return exchange
 
     async def ask(
         self, requests: Sequence[Request], begun: Exchange | None = None

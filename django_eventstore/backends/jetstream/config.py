@@ -6,6 +6,7 @@ import re
 import ssl
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -142,8 +143,9 @@ class JetStreamConfig(StoreOptions):
         }
         return {name: value for name, value in options.items() if value is not None}
 
+    @cached_property
     def connection_key(self) -> tuple[Any, ...]:
-        """Return what stores must have in common to share a connection."""
+        """What stores must have in common to share a connection."""
         names = ("connect_timeout", "user", "password", "token", "credentials", "nkey_file")
         more = ("nkey_seed", "tls", "tls_ca_file", "tls_cert_file", "tls_key_file", "tls_hostname")
         return (*self.servers, *(getattr(self, name) for name in names + more))

@@ -9,12 +9,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from nats.errors import Error as NatsError
 from nats.nuid import NUID
 
-from .operation import Operation
+from .operation import Operation, call_threadsafe, resolve
 from .wire import Client, connect_options
 
 logger = logging.getLogger("django_eventstore")
@@ -74,6 +75,11 @@ class Request:
         self.inbox = b""
         self.exchange: Exchange | None = None
 
+    def end(self) -> None:
+        """Nothing more will come in answer. From any thread."""
+        if self.exchange is not None:
+            self.exchange.end_one()
+
     def again(self) -> Request:
         """Return the same request, to be sent once more."""
         return Request(self.subject, self.payload, self.headers, many=self.many)
@@ -109,6 +115,23 @@ class Exchange(Operation):
         for request in requests:
             request.exchange = self
 
+    def end_one(self) -> None:
+        """One of the requests has ended. From any thread."""
+        with self._lock:
+            self.open -= 1
+            left = self.open
+        if left == 0:
+            self.finish()
+
+    def begin(self) -> None:
+        self.connection.kick()
+
+    def begin_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.connection.kick_soon(loop)
+
+    def wake_later(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+        self.connection.wake_later(loop, future)
+
     def give_up(self) -> None:
         self.connection.forget(self.requests)
 
@@ -129,11 +152,12 @@ class Connection:
         self._connecting: asyncio.Task[None] | None = None
         self._ready: list[Operation] = []
         self._inbox = b"_INBOX.%s." % bytes(NUID().next())
-        self._count = 0
+        self._count = count(1)
         self._waiting: dict[bytes, Request] = {}
         self._outbox: deque[Request] = deque()
         self._scheduled = False
-        self._closed = False
+        self._wakes: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        self.closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="django-eventstore-nats", daemon=True
@@ -148,11 +172,23 @@ class Connection:
         return self._client is not None and self._client.is_connected
 
     def send(self, requests: Sequence[Request], deadline: float) -> Exchange:
-        """Send ``requests`` in this order; return what tells when they are answered."""
+        """Return the exchange of ``requests``: sent in this order, once it is waited for."""
         exchange = Exchange(self, requests, deadline)
         self._outbox.extend(requests)
-        self._kick()
         return exchange
+
+    def kick(self) -> None:
+        """Send what is waiting to be sent."""
+        commands = self._commands()
+        if commands and self._client is not None:
+            self._client.wire.write_from_thread(commands, self._loop)
+
+    def kick_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send what is waiting to be sent, once the tasks of ``loop`` have had their turn."""
+        # Waking the other thread for each of many tasks costs more than what it then does.
+        if self._outbox and not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(call_threadsafe, self._loop, self._flush)
 
     def forget(self, requests: Sequence[Request]) -> None:
         """Drop what else may come in answer."""
@@ -173,9 +209,9 @@ class Connection:
 
     def close(self, timeout: float = 2.0) -> None:
         """Send what is to be sent, and close; waits ``timeout`` seconds at most."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
         try:
             closing.result(timeout)
@@ -188,30 +224,40 @@ class Connection:
 
     # -- on the loop's thread
 
-    def _kick(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon_threadsafe(self._flush)
+    def wake_later(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+        """Resolve ``future``, together with what else comes in now for ``loop``."""
+        if not self._wakes:
+            self._loop.call_soon(self._wake)
+        self._wakes.setdefault(loop, []).append(future)
+
+    def _wake(self) -> None:
+        wakes, self._wakes = self._wakes, {}
+        for loop, futures in wakes.items():
+            call_threadsafe(loop, resolve, *futures)
 
     def _flush(self) -> None:
         self._scheduled = False
-        client = self._client
-        usable = client is not None and client.is_connected
-        outbox = self._outbox
+        commands = self._commands()
+        if commands and self._client is not None:
+            self._client.wire.write(commands)
+
+    def _commands(self) -> bytes:
+        """Take what is in the outbox, and return it as the protocol has it."""
+        usable = self.usable
         commands = []
-        while outbox:
-            request = outbox.popleft()
+        while self._outbox:
+            try:
+                request = self._outbox.popleft()
+            except IndexError:  # another thread was faster
+                break
             if not usable:
-                self._end(request)
+                request.end()
                 continue
-            self._count += 1
-            request.inbox = b"%s%d" % (self._inbox, self._count)
+            request.inbox = b"%s%d" % (self._inbox, next(self._count))
             request.sent = True
             self._waiting[request.inbox] = request
             commands.append(request.command())
-        if commands:
-            assert client is not None
-            client.send(b"".join(commands) if len(commands) > 1 else commands[0])
+        return b"".join(commands)
 
     def _deliver(self, subject: bytes, headers: bytes, data: bytes) -> None:
         request = self._waiting.get(subject)
@@ -221,14 +267,7 @@ class Connection:
         if not request.many or headers.startswith(b"NATS/1.0 "):
             del self._waiting[subject]
             request.answered = True
-            self._end(request)
-
-    def _end(self, request: Request) -> None:
-        exchange = request.exchange
-        assert exchange is not None
-        exchange.open -= 1
-        if exchange.open == 0:
-            exchange.finish()
+            request.end()
 
     def _when_ready(self, operation: Operation) -> None:
         if self._client is not None and self._client.is_connected:
@@ -236,7 +275,7 @@ class Connection:
             return
         self._ready.append(operation)
         lost = self._client is None or self._client.is_closed
-        if lost and self._connecting is None and not self._closed:
+        if lost and self._connecting is None and not self.closed:
             self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -268,6 +307,7 @@ class Connection:
         self.error = None
         self.server_version = client.server_version
         self.max_payload = client.max_payload
+        client.wire.open_to_threads()
         ready, self._ready = self._ready, []
         for operation in ready:
             operation.finish()
@@ -275,7 +315,7 @@ class Connection:
     async def _on_lost(self) -> None:
         waiting, self._waiting = list(self._waiting.values()), {}
         for request in waiting:
-            self._end(request)
+            request.end()
 
     async def _on_error(self, error: Exception) -> None:
         self.error = error
@@ -306,7 +346,7 @@ def get_connection(key: tuple[Any, ...], login: Any) -> Connection:
 
 
 def close_connections() -> None:
-    """Close all connections of this process; a store that is used again opens a new one."""
+    """Close the connections of this process; a store that is used again opens a new one."""
     with _lock:
         connections = list(_connections.values())
         _connections.clear()

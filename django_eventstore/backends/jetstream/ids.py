@@ -19,11 +19,11 @@ class StoredIds:
         self._actors: OrderedDict[str, tuple[int, set[str]]] = OrderedDict()
         self._count = 0
 
-    def get(self, actor_id: str) -> tuple[int, set[str]]:
-        """Return how many of the actor's appends are known, and their ids; (0, empty) if none."""
+    def get(self, actor_id: str) -> tuple[int, set[str]] | None:
+        """Return how many of the actor's appends are known, and their ids; None: not looked at."""
         with self._lock:
             if actor_id not in self._actors:
-                return 0, set()
+                return None
             self._actors.move_to_end(actor_id)
             return self._actors[actor_id]
 
@@ -38,9 +38,13 @@ class StoredIds:
 
     def add(self, actor_id: str, append: int, ids: Iterable[str]) -> None:
         """Remember what append number ``append`` holds, if all before it are known."""
-        known, held = self.get(actor_id)
-        if known == append - 1 and (held or known == 0):
-            self.put(actor_id, append, held | set(ids) if known else set(ids))
+        with self._lock:
+            known, held = self._actors.get(actor_id, (append, set()))
+            if known == append - 1:
+                before = len(held)
+                held.update(ids)
+                self._count += len(held) - before
+                self._actors[actor_id] = append, held
 
     def _forget(self, actor_id: str) -> None:
         _, ids = self._actors.pop(actor_id, (0, set()))

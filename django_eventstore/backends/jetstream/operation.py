@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 Result = TypeVar("Result")
 
@@ -56,8 +56,19 @@ class Operation:
                 self._wake = wake
             return not self.done
 
+    def begin(self) -> None:
+        """Called when somebody starts to wait in a thread."""
+
+    def begin_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called when somebody starts to wait on ``loop``, in its thread."""
+
+    def wake_later(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+        """Resolve ``future``, which is ``loop``'s, from whatever thread this is."""
+        call_threadsafe(loop, resolve, future)
+
     def wait(self) -> None:
         """Block this thread until it is done, or the deadline."""
+        self.begin()
         gate = threading.Lock()
         gate.acquire()
         if self._attach(gate.release):
@@ -66,25 +77,31 @@ class Operation:
     async def wait_async(self) -> None:
         """See wait(); holds up the running task only."""
         loop = asyncio.get_running_loop()
+        self.begin_soon(loop)
         future = loop.create_future()
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(_resolve, future)
-            except RuntimeError:  # the loop that waited is closed: nobody is left to wake
-                return
-
-        if self._attach(wake):
-            timer = loop.call_later(self.deadline - time.monotonic(), _resolve, future)
+        if self._attach(lambda: self.wake_later(loop, future)):
+            timer = loop.call_later(self.deadline - time.monotonic(), resolve, future)
             try:
                 await future
             finally:
                 timer.cancel()
 
 
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def call_threadsafe(
+    loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any
+) -> None:
+    """Have ``loop`` call ``function``; nothing happens if the loop is closed."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:  # closed: nobody is left to wake
+        return
+
+
+def resolve(*futures: asyncio.Future[None]) -> None:
+    """Resolve ``futures``, those of them that are not done."""
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
 def run(coroutine: Coroutine[Operation, None, Result]) -> Result:

@@ -19,15 +19,16 @@ from ..base import (
     NewEvent,
     Placed,
     Selection,
+    StoreStatistics,
 )
 from .actor_reader import ActorReader
 from .actors import list_actors
 from .append import Appender
 from .call import Call
-from .checks import check_options
+from .checks import check_durability, check_options
 from .codec import POSITION_BITS
 from .config import HEAD_LIFETIME, JetStreamConfig
-from .counting import count_messages
+from .counting import count_messages, estimate
 from .history import History, leader_get
 from .ids import StoredIds
 from .names import EVENTS, SNAPSHOTS, stream_name
@@ -72,7 +73,8 @@ os.register_at_fork(after_in_child=_shared.clear)
 class JetStreamEventStore(EventStore):
     """Keeps events in a NATS JetStream stream. See ``docs/jetstream.md``.
 
-    Store objects with the same servers and login share one connection in a process.
+    Store objects with the same servers and login share one connection in a process; it stays
+    open until the process ends, whatever store objects are closed.
     """
 
     options_class = JetStreamConfig
@@ -105,7 +107,7 @@ class JetStreamEventStore(EventStore):
     def _shared(self, namespace: str) -> Shared:
         options = self.options
         name = stream_name(namespace, options.stream_name)
-        key = (*options.connection_key(), options.domain, options.version_cache, namespace, name)
+        key = (*options.connection_key, options.domain, options.version_cache, namespace, name)
         shared = _shared.get(key)
         if shared is None:
             shared = _shared.setdefault(key, Shared(options, name))
@@ -308,6 +310,16 @@ class JetStreamEventStore(EventStore):
     async def _acount_events(self, namespace: str, selected: Selection) -> int:
         return await self._arun(self._do_count_events(namespace, selected))
 
+    async def _do_statistics(self, namespace: str) -> StoreStatistics:
+        stream = await open_stream(self._call(), namespace, create=False)
+        return StoreStatistics(0, 0) if stream is None else await estimate(stream, self._call)
+
+    def _statistics(self, namespace: str) -> StoreStatistics:
+        return run(self._do_statistics(namespace))
+
+    async def _astatistics(self, namespace: str) -> StoreStatistics:
+        return await self._arun(self._do_statistics(namespace))
+
     async def _do_list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
     ) -> ActorPage:
@@ -345,6 +357,9 @@ class JetStreamEventStore(EventStore):
 
     def check(self) -> list[CheckMessage]:
         return check_options(self.alias, self.options)
+
+    def check_deployment(self) -> list[CheckMessage]:
+        return check_durability(self.alias, self.options)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -62,7 +62,7 @@ _open: dict[tuple[Any, ...], Stream] = {}
 
 
 def _key(options: JetStreamConfig, namespace: str, kind: str) -> tuple[Any, ...]:
-    return (*options.connection_key(), options.domain, kind, namespace, options.stream_name)
+    return (*options.connection_key, options.domain, kind, namespace, options.stream_name)
 
 
 def forget_stream(options: JetStreamConfig, namespace: str, kind: str = EVENTS) -> None:

@@ -1,23 +1,29 @@
-"""The client of nats-py, with an inbox of our own.
+"""The wire under nats-py's client, with an inbox of our own.
 
 nats-py does what is hard about a NATS connection: servers and their order, TLS, logging in,
 reconnecting. What it does for every message (a task, a queue, a Message, parsed headers) costs
-several times what the server needs, so answers to our own inbox take a shorter way: this module
-replaces the parser's hot path and hands over header block and payload as bytes. It uses private
-names of nats-py, and is the only module that does.
+several times what the server needs. So this transport, which nats-py reads from and writes to,
+takes the messages to our inbox out of what arrives, and hands them over as bytes; and it lets
+any thread write. Nobody else uses private names of nats-py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import ParseResult
 
 from nats.aio.client import Client as NatsClient
-from nats.protocol.parser import AWAITING_CONTROL_LINE
-from nats.protocol.parser import Parser as NatsParser
+from nats.aio.transport import Transport
+
+from .operation import call_threadsafe
 
 Deliver = Callable[[bytes, bytes, bytes], None]
-"""Called with subject, header block and payload."""
+"""Called with subject, header block (empty if there is none) and payload."""
 
 
 class Client(NatsClient):
@@ -31,19 +37,13 @@ class Client(NatsClient):
     def __init__(self, inbox: bytes, deliver: Deliver) -> None:
         super().__init__()
         self.inbox = inbox
-        self.deliver = deliver
-        self.inbox_sid = -1
-        self._ps = Parser(self)
+        self.wire = Wire(inbox, deliver)
+        self._transport = self.wire
 
     async def open_inbox(self) -> None:
         """Subscribe to the inbox; to be called once, after connect()."""
-        subscription = await self.subscribe(f"{self.inbox.decode()}*")
-        self.inbox_sid = subscription._id
+        await self.subscribe(f"{self.inbox.decode()}*")
         await self.flush()
-
-    def send(self, commands: bytes) -> None:
-        """Write protocol commands to the socket at once; only while connected."""
-        self._transport.write(commands)
 
     @property
     def server_version(self) -> tuple[int, ...]:
@@ -51,62 +51,182 @@ class Client(NatsClient):
         version = self.connected_server_version
         return version.major, version.minor, version.patch
 
-    async def _process_msg(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+
+class Wire(Transport):
+    """A TCP connection, with or without TLS; connected anew after it was lost.
+
+    Args:
+        inbox: the start of the subjects whose messages are taken out.
+        deliver: gets those messages.
+    """
+
+    def __init__(self, inbox: bytes, deliver: Deliver) -> None:
+        self._inbox = inbox
+        self._deliver = deliver
+        self._reader = asyncio.StreamReader()
+        self._writer: asyncio.StreamWriter | None = None
+        self._plain: asyncio.StreamWriter | None = None
+        self._lock = threading.Lock()
+        # The socket again, for threads to write to. Of our own: the descriptor of the transport's
+        # may be closed, and be another file's, at any moment.
+        self._socket: socket.socket | None = None
+        self._rest = b""  # what a thread could not write any more, to be written first
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        loop = asyncio.get_running_loop()
+        reader, protocol = self._receiver(buffer_size)
+        transport, _ = await asyncio.wait_for(
+            loop.create_connection(lambda: protocol, uri.hostname, uri.port), connect_timeout
+        )
+        self._rest = b""
+        self._reader = reader
+        self._writer = self._plain = asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    async def connect_tls(
+        self,
+        uri: ParseResult | str,
+        ssl_context: ssl.SSLContext,
+        buffer_size: int,
+        connect_timeout: int,
     ) -> None:
-        if sid == self.inbox_sid:
-            self.deliver(subject, headers or b"", data)
-        else:
-            await super()._process_msg(sid, subject, reply, data, headers)
+        assert self._writer is not None
+        loop = asyncio.get_running_loop()
+        reader, protocol = self._receiver(buffer_size)
+        hostname = uri if isinstance(uri, str) else uri.hostname
+        transport = await asyncio.wait_for(
+            loop.start_tls(self._writer.transport, protocol, ssl_context, server_hostname=hostname),
+            connect_timeout,
+        )
+        assert transport is not None
+        self._reader = reader
+        # The plain writer is kept: to drop it closes the socket.
+        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def _receiver(self, limit: int) -> tuple[asyncio.StreamReader, Receiver]:
+        reader = asyncio.StreamReader(limit=limit)
+        return reader, Receiver(reader, self._inbox, self._deliver)
+
+    # -- writing
+
+    def open_to_threads(self) -> None:
+        """Let threads write by themselves; not through TLS. To be called once connected."""
+        writer = self._writer
+        with self._lock:
+            if writer is not None and writer.get_extra_info("ssl_object") is None:
+                self._socket = writer.get_extra_info("socket").dup()
+
+    def write_from_thread(self, data: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        """Write ``data`` at once if that can be done here, else on ``loop``, which is ours."""
+        with self._lock:
+            written = self._write_now(data)
+            if 0 < written < len(data):
+                self._rest = data[written:]
+        if written < len(data):
+            call_threadsafe(loop, self.write, b"" if written else data)
+
+    def _write_now(self, data: bytes) -> int:
+        if self._socket is None or self._rest or self._writer is None:
+            return 0
+        try:
+            if self._writer.transport.get_write_buffer_size():
+                return 0
+            return self._socket.send(data)
+        except (OSError, RuntimeError):
+            # Full, or broken, or (RuntimeError) its buffer is being sent at this moment.
+            return 0
+
+    def write(self, payload: bytes) -> None:
+        with self._lock:
+            rest, self._rest = self._rest, b""
+            if self._writer is not None and (rest or payload):
+                self._writer.write(rest + payload)
+
+    def writelines(self, payload: Sequence[bytes]) -> None:
+        self.write(b"".join(payload))
+
+    async def drain(self) -> None:
+        if self._writer is not None:
+            await self._writer.drain()
+
+    # -- reading
+
+    async def read(self, buffer_size: int) -> bytes:
+        return await self._reader.read(buffer_size)
+
+    async def readline(self) -> bytes:
+        return await self._reader.readline()
+
+    def at_eof(self) -> bool:
+        return self._reader.at_eof()
+
+    # -- closing
+
+    def close(self) -> None:
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+        if self._writer is not None:
+            self._writer.close()
+
+    async def wait_closed(self) -> None:
+        if self._writer is not None:
+            await self._writer.wait_closed()
+
+    def __bool__(self) -> bool:
+        return True  # there is no need to make another
 
 
-class Parser(NatsParser):  # type: ignore[misc]
-    """Takes whole runs of messages out of what was read; leaves all else to nats-py's."""
+class Receiver(asyncio.StreamReaderProtocol):
+    """Delivers the messages to an inbox, and feeds all else to a StreamReader."""
 
-    nc: Client
+    def __init__(self, reader: asyncio.StreamReader, inbox: bytes, deliver: Deliver) -> None:
+        super().__init__(reader)
+        self._marks = b"HMSG " + inbox, b"MSG " + inbox
+        self._deliver = deliver
+        self._buffer = bytearray()  # the start of what is not complete
+        self._wanted = 0  # how long that has to become
 
-    def reset(self) -> None:
-        super().reset()
-        self.wanted = 0
+    def data_received(self, data: bytes) -> None:
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        self._wanted = 0
+        place = self._take(data)
+        if place < len(data):
+            self._buffer += data[place:]
 
-    async def parse(self, data: bytes = b"") -> None:
-        if self.state != AWAITING_CONTROL_LINE:
-            await super().parse(data)
-            return
-        self.buf += data
-        if len(self.buf) < self.wanted:
-            return  # still in the middle of a large message
-        if not self._take_messages():
-            await super().parse()
-
-    def _take_messages(self) -> bool:
-        """Deliver the complete messages that the buffer starts with; False at anything else."""
-        buffer = self.buf
-        size = len(buffer)
-        place = 0
-        self.wanted = 0
-        complete = True
-        sid = b"%d" % self.nc.inbox_sid
-        deliver = self.nc.deliver
-        with memoryview(buffer) as view:
-            while place < size:
-                end = buffer.find(b"\r\n", place)
-                if end < 0:
-                    break
-                words = bytes(view[place:end]).split()
-                if len(words) < 4 or words[0] not in (b"HMSG", b"MSG") or words[2] != sid:
-                    complete = False
-                    break
-                start = end + 2
-                body = start + int(words[-2]) if words[0] == b"HMSG" else start
-                stop = start + int(words[-1])
-                if stop + 2 > size:
-                    self.wanted = stop + 2 - place
-                    break
-                deliver(words[1], bytes(view[start:body]), bytes(view[body:stop]))
-                place = stop + 2
-        del buffer[:place]
-        return complete
+    def _take(self, data: bytes) -> int:
+        """Deliver or feed what is complete in ``data``; return how much that was."""
+        size, place = len(data), 0
+        find, marks, deliver = data.find, self._marks, self._deliver
+        while place < size:
+            end = find(b"\r\n", place)
+            if end < 0:
+                break
+            start = end + 2
+            words = data[place:end].split()
+            operation = words[0] if words else b""
+            if operation == b"HMSG":
+                body, stop = start + int(words[-2]), start + int(words[-1])
+            elif operation == b"MSG":
+                body, stop = start, start + int(words[-1])
+            else:
+                super().data_received(data[place:start])
+                place = start
+                continue
+            if stop + 2 > size:
+                self._wanted = stop + 2 - place
+                break
+            if data.startswith(marks, place):
+                deliver(words[1], data[start:body], data[body:stop])
+            else:
+                super().data_received(data[place : stop + 2])
+            place = stop + 2
+        return place
 
 
 def connect_options(**options: Any) -> dict[str, Any]:
@@ -121,5 +241,6 @@ def connect_options(**options: Any) -> dict[str, Any]:
         "reconnect_time_wait": 0.2,
         "ping_interval": 5,
         "max_outstanding_pings": 2,
+        "drain_timeout": 1,
         **options,
     }
