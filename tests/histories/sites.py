@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+import pymysql
+
 from tests.databases import child_environment, sqlite_settings
 from tests.histories.disk import SmallDisk, can_mount, directory_on
 from tests.histories.network import Relay
@@ -167,12 +169,13 @@ class Postgres(_Database):
 
     def start(self) -> None:
         self.disk = self.small_disk(400 * 2**20)
-        server = PostgresServer(
-            directory=directory_on(self.disk, "es-pg-"), settings={"max_wal_size": "64MB"}
-        )
+        server = self.server_at(directory_on(self.disk, "es-pg-"))
         self.front = scratch_directory("es-pg-front-")
         name = f".s.PGSQL.{server.port}"
         self.serve(server, Relay(server.directory / name, self.front / name))
+
+    def server_at(self, directory: Path) -> PostgresServer:
+        return PostgresServer(directory=directory, settings={"max_wal_size": "64MB"})
 
     def settings(self) -> dict[str, Any]:
         return {**self.server.django_settings(), "HOST": str(self.front)}
@@ -187,9 +190,11 @@ class MariaDB(_Database):
         front = scratch_directory("es-maria-front-") / "s.sock"
         self.front = front
         self.serve(server, Relay(Path(server.socket_path), front))
+        with pymysql.connect(unix_socket=server.socket_path, user=server.user) as connection:
+            connection.cursor().execute("CREATE DATABASE histories")
 
     def settings(self) -> dict[str, Any]:
-        return {**self.server.django_settings(), "HOST": str(self.front)}
+        return {**self.server.django_settings("histories"), "HOST": str(self.front)}
 
 
 class JetStream(_Server):
