@@ -1,0 +1,159 @@
+"""The sample project: its made-up data, its rules, and `make demo`."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from permits import commands
+from permits.generator import generate
+from permits.state import INITIAL, apply
+
+from django_eventstore import event_stores
+from django_eventstore.ndjson import to_line
+from tests.commands.conftest import migrated, project  # noqa: F401 - fixtures
+from tests.factories import application_history
+
+PERMITS = Path(__file__).parents[2] / "shared" / "data" / "permits.ndjson"
+
+
+# -- the generator
+
+
+def test_the_same_seed_makes_the_same_events():
+    assert list(map(to_line, generate(50))) == list(map(to_line, generate(50)))
+    assert {event.id for event in generate(50)}.isdisjoint(
+        event.id for event in generate(50, seed=1)
+    )
+
+
+def test_the_events_are_what_a_municipality_would_have():
+    events = list(generate(2000))
+    lengths = Counter(event.actor_id for event in events)
+
+    assert len(lengths) == 2000
+    assert max(lengths.values()) > 150
+    assert sorted(lengths.values())[1000] < 15
+    assert all(one.timestamp <= two.timestamp for one, two in itertools.pairwise(events))
+    assert len({event.id for event in events}) == len(events)
+    latest: dict[str, str] = {}
+    for event in events:
+        assert event.correlation_id == event.actor_id
+        assert event.causation_id == latest.get(event.actor_id)
+        latest[event.actor_id] = event.id
+    assert {event.user_id for event in events} > {None, "a.bakker"}
+
+
+def test_every_history_ends_in_a_state_that_makes_sense():
+    states: dict[str, dict] = {}
+    for event in generate(300):
+        states[event.actor_id] = apply(states.get(event.actor_id, INITIAL), event)
+
+    assert {state["status"] for state in states.values()} == {"granted", "refused", "withdrawn"}
+    assert all(not state["missing_documents"] for state in states.values())
+    assert all(
+        state["fee_due_cents"] == 0 or state["status"] == "withdrawn" for state in states.values()
+    )
+
+
+def test_a_history_of_the_factories_folds():
+    history = application_history("application-1", notes=4)
+
+    state = INITIAL
+    for event in history:
+        state = apply(state, event)
+
+    assert (state["status"], state["notes"]) == ("in progress", 4)
+    assert state["handler"] == history[1].data["handler"]
+
+
+# -- the rules
+
+
+@pytest.fixture
+def application(db):
+    """The id of an application that was just submitted."""
+    commands.submit(
+        "application-1", applicant="Noor Smit", work="dormer", address="Brink 1", cost=9000
+    )
+    return "application-1"
+
+
+def state_of(application_id):
+    return event_stores["default"].replay(application_id, apply, INITIAL).state
+
+
+def test_an_application_is_granted(application):
+    commands.assign(application, "a.bakker")
+    commands.request_documents(application, ["site plan", "elevations"])
+    with pytest.raises(commands.PermitError, match="Documents are missing: site plan, elevations"):
+        commands.grant(application, conditions=[])
+    commands.receive_documents(application, ["elevations", "site plan"])
+
+    [granted] = commands.grant(application, conditions=["start within a year"])
+
+    assert granted.version == 6
+    assert state_of(application)["status"] == "granted"
+    with pytest.raises(commands.PermitError, match="is not open: its status is granted"):
+        commands.withdraw(application)
+
+
+def test_what_is_done_already_is_not_done_again(application):
+    commands.assign(application, "a.bakker")
+    assert commands.assign(application, "a.bakker") == []
+    commands.request_documents(application, ["site plan"])
+    assert commands.request_documents(application, ["site plan"]) == []
+    with pytest.raises(commands.PermitError, match="was submitted already"):
+        commands.submit(application, applicant="", work="", address="", cost=0)
+    assert event_stores["default"].get_latest_version(application) == 4
+
+
+def test_the_confirmation_is_caused_by_the_submission(application):
+    submitted, confirmed = event_stores["default"].get_events(application)
+
+    assert confirmed.causation_id == submitted.id
+    assert confirmed.correlation_id == submitted.id
+
+
+# -- make demo
+
+
+def test_the_demo_runs_on_nothing_and_again(tmp_path, project):  # noqa: F811 - a fixture
+    project.database.unlink()
+
+    first = project.run("demo", "--actors", "60")
+    again = project.run("demo", "--actors", "60")
+
+    assert first.returncode == again.returncode == 0, first.stderr + again.stderr
+    assert f"{project.count()} new events stored in" in first.stdout.decode()
+    assert f"{project.count()} already stored." in again.stdout.decode()
+    for done in (first, again):
+        out = done.stdout.decode()
+        assert "ApplicationSubmitted" in out
+        assert "The state of application-2022-" in out
+        assert "http://127.0.0.1:8000/admin/" in out
+        assert "login admin, password admin" in out
+        assert done.stderr == b""
+    assert project.run("verify_events").returncode == 0
+
+
+def test_the_demo_imports_a_file(project):  # noqa: F811
+    if not PERMITS.exists():
+        pytest.skip(f"there is no {PERMITS}")
+
+    done = project.run("demo", "--data", str(PERMITS))
+
+    assert done.returncode == 0, done.stderr
+    out = done.stdout.decode()
+    assert "8,577 new events stored, 0 already stored, 0 bad lines." in out
+    assert "Replaying permit-case-" in out
+    assert project.run("demo", "--data", "none.ndjson").returncode == 1
+
+
+def test_the_project_has_no_fault_that_django_knows_of(project):  # noqa: F811
+    done = project.run("check", "--fail-level", "WARNING")
+
+    assert done.returncode == 0, done.stderr
+    assert project.run("makemigrations", "--check", "--dry-run").returncode == 0
