@@ -6,19 +6,32 @@ go into its default registry, so its multiprocess mode works with them.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.connection import ConnectionDoesNotExist
+
+from .conf import event_stores
+from .exceptions import EventStoreError
 from .signals import malformed_event_found, store_operation
 
 if TYPE_CHECKING:
+    from .consumer_models import Consumer
+    from .consumers import ConsumerFigures
     from .store import EventStore
 
 try:
     from prometheus_client import Counter, Histogram
+    from prometheus_client.core import GaugeMetricFamily
+    from prometheus_client.registry import Collector
 except ImportError as error:
     raise ImportError(
         "django_eventstore.prometheus needs prometheus-client: pip install prometheus-client"
     ) from error
+
+logger = logging.getLogger("django_eventstore")
 
 OPERATIONS = Counter(
     "eventstore_operations",
@@ -74,3 +87,61 @@ def _count(
 
 def _count_malformed(*, store: EventStore, **kwargs: Any) -> None:
     MALFORMED.labels(store.alias or "").inc()
+
+
+class ConsumerCollector(Collector):
+    """How far projections and forwarders are behind, asked of the database at each scrape.
+
+    Register it where metrics are served, ``REGISTRY.register(ConsumerCollector())``, once.
+
+    Args:
+        databases: the aliases of the databases that consumers keep their checkpoints in.
+    """
+
+    def __init__(self, databases: Sequence[str] = ("default",)) -> None:
+        self._databases = databases
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return no names in advance, so that registering asks no database."""
+        return ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        labels = ("consumer", "namespace")
+        lag = GaugeMetricFamily(
+            "eventstore_consumer_lag_events", "Events not yet applied.", labels=labels
+        )
+        age = GaugeMetricFamily(
+            "eventstore_consumer_lag_seconds", "Age of the first of them.", labels=labels
+        )
+        workers = GaugeMetricFamily(
+            "eventstore_consumer_workers", "Workers that are alive.", labels=labels
+        )
+        parked = GaugeMetricFamily(
+            "eventstore_consumer_parked_events", "Events that are parked.", labels=labels
+        )
+        for consumer, figures in self._figures():
+            values = (consumer.name, consumer.namespace)
+            lag.add_metric(values, figures.lag)
+            age.add_metric(values, figures.lag_time.total_seconds())
+            workers.add_metric(values, figures.workers)
+            parked.add_metric(values, figures.parked)
+        yield from (lag, age, workers, parked)
+
+    def _figures(self) -> Iterator[tuple[Consumer, ConsumerFigures]]:
+        # Models cannot be imported before the apps are ready.
+        from .consumer_models import Consumer, ConsumerStatus
+        from .consumers import consumer_figures
+
+        for database in self._databases:
+            live = Consumer.objects.using(database).filter(status=ConsumerStatus.LIVE)
+            for consumer in live:
+                try:
+                    yield consumer, consumer_figures(consumer, event_stores[consumer.store])
+                except (ConnectionDoesNotExist, ImproperlyConfigured, EventStoreError) as error:
+                    # A gap in its series says it too; the others are not held up.
+                    logger.warning(
+                        "No figures of %s: %s",
+                        consumer,
+                        error,
+                        extra={"consumer": consumer.name, "namespace": consumer.namespace},
+                    )

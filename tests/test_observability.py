@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from django_eventstore import (
     DuplicateEventError,
@@ -22,9 +22,11 @@ from django_eventstore import (
     Snapshot,
     StoreUnavailableError,
     VersionConflictError,
+    event_stores,
     prometheus,
 )
 from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.consumers import open_consumer
 from django_eventstore.middleware import EventMetadataMiddleware
 from django_eventstore.signals import store_operation
 
@@ -305,3 +307,32 @@ class TestPrometheus:
             self.sample("eventstore_operation_seconds_count", operation="save"),
         ]
         assert [new - old for new, old in zip(after, before, strict=True)] == [1, 1, 2, 2]
+
+
+@pytest.mark.django_db
+class TestLag:
+    def test_a_scrape_tells_how_far_consumers_are_behind(self):
+        store = event_stores["default"].with_namespace("lag")
+        store.save_events([Event("order-1", "placed"), Event("order-1", "paid")])
+        open_consumer("totals", store, shards=1, using="default")
+        registry = CollectorRegistry()
+        registry.register(prometheus.ConsumerCollector())
+
+        labels = {"consumer": "totals", "namespace": "lag"}
+        assert registry.get_sample_value("eventstore_consumer_lag_events", labels) == 2
+        assert registry.get_sample_value("eventstore_consumer_lag_seconds", labels) > 0
+        assert registry.get_sample_value("eventstore_consumer_workers", labels) == 0
+        assert registry.get_sample_value("eventstore_consumer_parked_events", labels) == 0
+
+    def test_a_consumer_of_a_store_that_is_gone_holds_up_no_other(self, caplog):
+        for name, store in (
+            ("gone", InMemoryEventStore("gone")),
+            ("here", event_stores["default"]),
+        ):
+            open_consumer(name, store, shards=1, using="default")
+        registry = CollectorRegistry()
+        registry.register(prometheus.ConsumerCollector())
+
+        labels = {"consumer": "here", "namespace": ""}
+        assert registry.get_sample_value("eventstore_consumer_lag_events", labels) == 0
+        assert "No figures of gone" in caplog.text
