@@ -55,20 +55,24 @@ class LeasedWork(ABC):
         """Tell whether to end, now that there is nothing to do."""
 
     def loop(self) -> None:
-        """Work until told to stop, or done."""
+        """Become a member, and work until told to stop, or done."""
+        with self.leases.membership():
+            self.keep_working()
+
+    def keep_working(self) -> None:
+        """Work, as a member, until told to stop, or done."""
         with closing(self.store._watch(self.consumer.namespace)) as watch:
             pacing = Pacing(watch, self._stop)
-            with self.leases.membership():
-                while not pacing.stopped():
-                    worked = self._survive(self._step, pacing)
-                    if worked:
-                        pacing.found_something()
-                        continue
-                    if worked is False:
-                        pacing.found_nothing()
-                        if self._survive(self.is_done, pacing):
-                            break
-                    pacing.wait()
+            while not pacing.stopped():
+                worked = self._survive(self._step, pacing)
+                if worked:
+                    pacing.found_something()
+                    continue
+                if worked is False:
+                    pacing.found_nothing()
+                    if self._survive(self.is_done, pacing):
+                        break
+                pacing.wait()
 
     def balance(self) -> bool:
         """Give up and take shards; tell whether others are held than before."""
@@ -88,7 +92,12 @@ class LeasedWork(ABC):
         except LeaseLost as error:
             logger.warning("%s", error)
         except (StoreUnavailableError, DatabaseError, InterfaceError) as error:
-            logger.warning("%s cannot go on, and tries again: %s", self.consumer, error)
+            logger.warning(
+                "%s cannot go on, and tries again: %s",
+                self.consumer,
+                error,
+                extra={"consumer": str(self.consumer), "reason": str(error)},
+            )
             self.leases.error = str(error)
             # The next query connects anew, where the connection is broken.
             connections[self.using].close_if_unusable_or_obsolete()

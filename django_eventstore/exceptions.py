@@ -139,3 +139,10 @@ class LeaseLost(EventStoreError):
         super().__init__(
             f"Worker {worker} no longer owns the shards of {consumer!r} that it worked on."
         )
+
+
+class ConsumerReplaced(EventStoreError):
+    """A rebuild has put another generation of a projection in place; open it and go on there."""
+
+    def __init__(self, consumer: str) -> None:
+        super().__init__(f"{consumer!r} was rebuilt, and goes on in its new generation.")

@@ -25,7 +25,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from .consumer_models import Consumer, ConsumerWorker, ShardLease
-from .exceptions import LeaseLost
+from .exceptions import ConsumerReplaced, LeaseLost
 from .sharding import ShardConfig, ShardManager
 
 logger = logging.getLogger("django_eventstore")
@@ -98,6 +98,7 @@ class ShardLeases:
 
         Raises:
             LeaseLost: another worker took shards meanwhile; ``forget()`` and balance again.
+            ConsumerReplaced: the consumer is not live (or not being built) any more.
         """
         alive = self._alive_workers()
         if self._worker.pk not in alive:
@@ -146,6 +147,16 @@ class ShardLeases:
             LeaseLost: it is not; nothing may be committed.
         """
         self._update([shard], fencing=self._fencing)
+
+    def confirm_all(self) -> None:
+        """Make sure that every shard is held until the end of the transaction.
+
+        Raises:
+            LeaseLost: one is not; nothing may be committed.
+        """
+        if len(self.positions) < self.consumer.shard_count:
+            raise LeaseLost(self._worker.name, self.consumer.name)
+        self._update(self.positions, fencing=self._fencing)
 
     def pass_over(self, position: int) -> None:
         """Note, in memory, that nothing of the held shards is left up to ``position``."""
@@ -198,8 +209,11 @@ class ShardLeases:
         with transaction.atomic(using=self._using):
             # One number for everything held: shards that are kept move on to it, too. The update
             # also makes workers that take shards at the same time wait for each other.
-            consumers = Consumer.objects.using(self._using).filter(pk=self.consumer.pk)
-            consumers.update(fencing=F("fencing") + 1)
+            consumers = Consumer.objects.using(self._using).filter(
+                pk=self.consumer.pk, status=self.consumer.status
+            )
+            if not consumers.update(fencing=F("fencing") + 1):
+                raise ConsumerReplaced(self.consumer.name)
             fencing = consumers.values_list("fencing", flat=True).get()
             if self.positions:
                 self._update(self.positions, fencing=fencing)

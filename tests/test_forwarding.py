@@ -11,6 +11,7 @@ from django.test import override_settings
 from django_eventstore import Event, EventStoreError, event_stores
 from django_eventstore.consumer_models import ShardLease
 from django_eventstore.forwarding import Forwarder, forwarding_figures
+from tests.projections.figures import contents
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,14 +58,6 @@ def save(store, count, actors=3):
         )
         for n in range(count)
     ]
-
-
-def contents(store):
-    """Return each actor's events as they are stored, without their positions."""
-    found = {}
-    for event in store.read_all():
-        found.setdefault(event.actor_id, []).append({**event.to_dict(), "position": None})
-    return found
 
 
 def rewind(position=0):

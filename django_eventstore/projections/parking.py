@@ -58,6 +58,12 @@ class Parking:
             item.position,
             error,
             exc_info=error,
+            extra={
+                "consumer": str(self._consumer),
+                "namespace": self._consumer.namespace,
+                "position": item.position,
+                "actor_id": item.actor_id,
+            },
         )
         failure = _failure(error)
         self._add(item, shard, attempts=1, error=failure, next_try_at=self._next_try(1))

@@ -17,7 +17,7 @@ from typing import Any, Final
 import django
 from django.db import connections
 
-from ..exceptions import EventStoreError
+from ..exceptions import ConsumerReplaced, EventStoreError
 from ..leases import DEFAULT_LEASE
 from ..management.interrupts import Interrupt
 from ..subscriptions import Stop
@@ -79,8 +79,13 @@ class _Either:
 
 
 def _run(make: MakeWorker, name: str, **options: Any) -> int:
+    applied = 0
     try:
-        return make(name, **options).run()
+        while True:
+            worker = make(name, **options)
+            with suppress(ConsumerReplaced):
+                return applied + worker.run()
+            applied += worker.applied
     finally:
         connections.close_all()
 

@@ -46,6 +46,10 @@ class ProjectionWorker(LeasedWork):
         before: only events in front of this position.
         lease: how long another worker waits for a sign of life before it takes over.
         exclusive: take all shards from all others.
+
+    Attributes:
+        applied: how many events it applied.
+        before: see above.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class ProjectionWorker(LeasedWork):
         self._parking = Parking(self.consumer, projection.retries)
         self._blocked: set[str] = set()
         self._once = once
-        self._before = before
+        self.before = before
         self._next_flush = 0.0
 
     def run(self) -> int:
@@ -104,7 +108,7 @@ class ProjectionWorker(LeasedWork):
     def _read(self) -> bool:
         """Apply the next page of the store; return whether there was one."""
         after = min(self.leases.positions.values())
-        page = list(self.store.read_all_with_errors(after, before=self._before, limit=BATCH_SIZE))
+        page = list(self.store.read_all_with_errors(after, before=self.before, limit=BATCH_SIZE))
         tasks = [
             _Task(item, item.position, self.leases.shard_of(item.actor_id or ""))
             for item in page

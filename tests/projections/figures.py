@@ -20,3 +20,11 @@ def agree(alias, store=None):
     }
     versions = {event.actor_id: event.version for event in events}
     assert dict(totals.values_list("actor_id", "version")) == versions
+
+
+def contents(store):
+    """Return each actor's events as they are stored, without their positions."""
+    found = {}
+    for event in store.read_all():
+        found.setdefault(event.actor_id, []).append({**event.to_dict(), "position": None})
+    return found

@@ -32,7 +32,7 @@ class Entry(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["actor_id", "version"], name="entry_once"),
             models.UniqueConstraint(
-                fields=["note"], condition=models.Q(note__gt="~"), name="entry_note_once"
+                fields=["note"], condition=models.Q(version__gt=1000), name="entry_note_once"
             ),
             models.CheckConstraint(condition=models.Q(version__gte=1), name="entry_version"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_eventstore.projections import Projection, register
 
-from .models import Total
+from .models import Entry, Tag, Total
 
 
 class OutOfOrder(AssertionError):
@@ -42,3 +42,33 @@ def make_counting(alias, **attributes):
 
 for alias in ("default", "postgres", "mariadb"):
     register(make_counting(alias))
+
+
+def make_journal(alias, **attributes):
+    """Return a projection with several tables, which refer to each other."""
+
+    class Journal(Projection):
+        name = f"journal-{alias}"
+        models = (Entry, Tag)
+        store = alias
+        database = alias
+        shards = 8
+        # What the tests change, as a new release of the application would.
+        note = ""
+
+        def apply(self, event):
+            entry = Entry.objects.using(alias).create(
+                position=event.position,
+                actor_id=event.actor_id,
+                version=event.version,
+                note=self.note,
+            )
+            Tag.objects.using(alias).create(entry=entry, text=event.event_type)
+
+    for key, value in attributes.items():
+        setattr(Journal, key, value)
+    return Journal
+
+
+for alias in ("default", "postgres", "mariadb"):
+    register(make_journal(alias))

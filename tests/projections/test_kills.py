@@ -11,15 +11,18 @@ from contextlib import contextmanager, suppress
 from itertools import count
 
 import pytest
+from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 
 from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import ConsumerWorker, ParkedEvent
+from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
 from tests.children import Child
 
-from .figures import agree
-from .workers import LEASE, keep_workers
+from .figures import agree, contents
+from .workers import LEASE, keep_forwarders, keep_workers
 
 KILLS = 20
 ACTORS = 60
@@ -80,3 +83,28 @@ def test_workers_are_killed_and_replaced():
     ProjectionWorker(get_projection(name), once=True, lease=LEASE).run()
     assert not ParkedEvent.objects.using("postgres").exists()
     agree("postgres")
+
+
+@pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
+def test_forwarders_are_killed_and_replaced(nats_server):
+    """Two forwarders at a time, by mistake; twenty times the one at work is killed."""
+    stores = {
+        **settings.EVENT_STORES,
+        "stream": {
+            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+            "OPTIONS": {"servers": [nats_server.url], "stream_name": "forwarded"},
+        },
+    }
+    with override_settings(EVENT_STORES=stores):
+        source, target = event_stores["postgres"], event_stores["stream"]
+        with load(source):
+            keeper = Child(keep_forwarders, 2, "postgres", "stream", stores)
+            try:
+                wait_until(target.count_events, "events arrive")
+                for _ in range(KILLS):
+                    time.sleep(random.uniform(0.02, 0.2))
+                    kill_one_of("postgres")
+            finally:
+                keeper.kill()
+        Forwarder(source, target, lease=LEASE).run()
+        assert contents(target) == contents(source)

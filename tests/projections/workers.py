@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from django.test import override_settings
+
+from django_eventstore import event_stores
+from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
 
 LEASE = timedelta(seconds=1)
@@ -47,3 +51,16 @@ def keep_running(count, function, *arguments):
                     os._exit(0)
             running.add(pid)
         running.discard(os.wait()[0])
+
+
+def keep_forwarders(count, source, target, stores):
+    """Keep `count` forwarders between two stores running."""
+    keep_running(count, forward, source, target, stores)
+
+
+def forward(source, target, stores, *, stop):
+    """Forward until told to stop."""
+    with override_settings(EVENT_STORES=stores):
+        Forwarder(
+            event_stores[source], event_stores[target], follow=True, stop=stop, lease=LEASE
+        ).run()

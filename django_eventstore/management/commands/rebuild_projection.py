@@ -1,0 +1,108 @@
+"""Rebuild a projection from the first event."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_eventstore.leases import DEFAULT_LEASE
+from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, positive
+from django_eventstore.management.terminal import printable
+from django_eventstore.projections import get_projection
+from django_eventstore.projections.rebuild import Rebuild, RebuildReport
+
+
+class Command(EventStoreCommand):
+    help = """\
+Build the tables of a projection anew from all events, beside the live ones;
+say which rows differ; and put the new tables in place of the live ones, at one
+moment. Readers never see half-built tables, and the live projection goes on
+meanwhile. The former tables are kept until the next rebuild: --rollback brings
+them up to date and back.
+
+It may be broken off and run again: it goes on where it was."""
+    examples = """\
+  manage.py rebuild_projection permit-counts --workers 4
+  manage.py rebuild_projection permit-counts --no-swap     build and compare only
+  manage.py rebuild_projection permit-counts --rollback
+  manage.py rebuild_projection permit-counts --discard     drop all but the live tables
+
+exit status: 0 done, whether rows differ or not; 1 it could not be done; 2 wrong
+arguments; 130 stopped by Ctrl-C (run it again to go on)"""
+    names_store = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="the projection")
+        act = parser.add_mutually_exclusive_group()
+        act.add_argument(
+            "--no-swap", action="store_true", help="leave the live tables where they are"
+        )
+        act.add_argument(
+            "--rollback", action="store_true", help="put the former tables back in place"
+        )
+        act.add_argument("--discard", action="store_true", help="drop former and half-built tables")
+        parser.add_argument(
+            "--workers",
+            type=positive,
+            default=1,
+            metavar="N",
+            help="how many processes build (default: 1, this one)",
+        )
+        parser.add_argument(
+            "--lease-seconds",
+            type=positive,
+            default=int(DEFAULT_LEASE.total_seconds()),
+            metavar="N",
+            help="see run_projections",
+        )
+        parser.add_argument(
+            "--format",
+            choices=self.formats,
+            default=self.formats[0],
+            help=f"what to print (default: {self.formats[0]})",
+        )
+
+    def run(self, options: dict[str, Any]) -> None:
+        rebuild = Rebuild(
+            get_projection(options["name"]),
+            workers=options["workers"],
+            stop=self.interrupt,
+            lease=timedelta(seconds=options["lease_seconds"]),
+        )
+        if options["discard"]:
+            rebuild.discard()
+            return
+        if options["rollback"]:
+            report = rebuild.roll_back()
+        else:
+            report = rebuild.run(swap=not options["no_swap"])
+        if options["format"] == "json":
+            self.print_json(asdict(report))
+        else:
+            self._show(report)
+        if not report.finished:
+            raise CommandError("Stopped; run it again to go on.", returncode=INTERRUPTED)
+
+    def _show(self, report: RebuildReport) -> None:
+        for table in report.tables:
+            self.stdout.write(
+                f"{table.model}: {table.live_rows} rows live, {table.new_rows} new; "
+                + (
+                    "equal"
+                    if table.equal
+                    else f"{table.only_live} only live, {table.only_new} only new"
+                )
+            )
+            for row in table.examples:
+                self.stdout.write(printable(f"  {row}"))
+        if report.live_lag:
+            self.stderr.write(f"The live tables are {report.live_lag} events behind the new ones.")
+        if report.parked:
+            self.stderr.write(f"{report.parked} events are parked: they are not in the new tables.")
+        if report.finished:
+            self.stdout.write(
+                "The new tables are live." if report.swapped else "The live tables stay in place."
+            )
