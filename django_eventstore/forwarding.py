@@ -144,7 +144,16 @@ class Forwarder(LeasedWork):
             )
 
     def _leave_out(self, error: ReplayError) -> None:
-        logger.error("%s leaves out what cannot be read. %s", self.consumer, error)
+        logger.error(
+            "%s leaves out what cannot be read. %s",
+            self.consumer,
+            error,
+            extra={
+                "consumer": str(self.consumer),
+                "position": error.position,
+                "actor_id": error.actor_id,
+            },
+        )
         ParkedEvent.objects.using(self.using).get_or_create(
             consumer=self.consumer,
             position=error.position or 0,

@@ -153,7 +153,11 @@ class _Progress:
         return events
 
     def accept_failure(self, error: StoreUnavailableError) -> None:
-        logger.warning("A subscription lost its store, and tries again: %s", error)
+        logger.warning(
+            "A subscription lost its store, and tries again: %s",
+            error,
+            extra={"reason": str(error)},
+        )
         self._pacing.failed()
 
 

@@ -79,6 +79,7 @@ class SQLFence(ABC):
                     after,
                     newest,
                     ", ".join(sorted(waited_for)),
+                    extra={"position": after, "newest_position": newest},
                 )
                 return
             time.sleep(pause)
