@@ -65,6 +65,8 @@ def as_list(events: Iterable[Event]) -> list[Event]:
     Raises:
         InvalidEventError: it is no iterable, or one of something else at first sight.
     """
+    if type(events) is list or type(events) is tuple:
+        return list(events)
     refusal = InvalidEventError("events", f"must be a list of Event, got {type(events).__name__}.")
     if isinstance(events, (Event, str, bytes, Mapping)):
         raise refusal

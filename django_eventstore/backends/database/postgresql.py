@@ -31,15 +31,29 @@ _ONE_STATEMENT: Final = 30
 _ADD_ACTOR = f"""
     INSERT INTO {ACTORS} AS head ({ACTOR_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)
     ON CONFLICT (namespace, actor_id) DO """
-_SET = "event_count = head.event_count + %s, last_timestamp = %s"
-_BELOW = "WHERE head.version < %s RETURNING version"
+_SET = """
+    event_count = head.event_count + EXCLUDED.event_count, last_timestamp = EXCLUDED.last_timestamp
+    """
+_BACK = "RETURNING namespace, actor_id, version, last_timestamp"
 # The actor's row moves: on to the next version; to a given one; from nothing; from a known one.
-_MOVE_NEXT = f"{_ADD_ACTOR} UPDATE SET version = head.version + %s, {_SET} {_BELOW}"
-_MOVE_TO = f"{_ADD_ACTOR} UPDATE SET version = %s, {_SET} {_BELOW}"
-_MOVE_NEW = f"{_ADD_ACTOR} NOTHING RETURNING version"
+_MOVE_NEXT = f"""
+    {_ADD_ACTOR} UPDATE SET version = head.version + EXCLUDED.event_count, {_SET}
+    WHERE head.version <= {MAX_VERSION} - EXCLUDED.event_count {_BACK}
+    """
+_MOVE_TO = f"""
+    {_ADD_ACTOR} UPDATE SET version = EXCLUDED.version, {_SET} WHERE head.version < %s {_BACK}
+    """
+_MOVE_NEW = f"{_ADD_ACTOR} NOTHING {_BACK}"
 _MOVE_AT = f"""
-    UPDATE {ACTORS} AS head SET version = %s, {_SET}
-    WHERE namespace = %s AND actor_id = %s AND version = %s RETURNING version
+    UPDATE {ACTORS} AS head
+    SET version = %s, event_count = head.event_count + %s, last_timestamp = %s
+    WHERE namespace = %s AND actor_id = %s AND version = %s {_BACK}
+    """
+# Behind one of those, in the same statement.
+_INSERT: Final = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) SELECT head.namespace, head.actor_id, "
+_INSERT_ONE: Final = f"""
+    {_INSERT} head.version, %s, %s, %s, %s, head.last_timestamp, %s, %s FROM announced, head
+    RETURNING version, position
     """
 
 _LOCK_ACTORS = f"""
@@ -117,21 +131,14 @@ class PostgreSQL(Vendor):
         if head is None:
             return None
         sql, params = head
-        params += [namespace, events[0].event.actor_id]
         for new, version in zip(events, versions, strict=True):
             event = new.event
-            params += (
-                version - versions[-1],
-                event.id,
-                event.event_type,
-                event.command_id,
-                correlation_of(new),
-                event.timestamp,
-                new.data.decode(),
-                new.metadata.decode(),
-            )
-        connection = self.connection
-        joins = connection.in_atomic_block or not connection.get_autocommit()
+            params += (event.id, event.event_type, event.command_id, correlation_of(new))
+            params += (new.data.decode(), new.metadata.decode())
+            if len(events) > 1:
+                params += (event.timestamp, version - versions[-1])
+        insert = _INSERT_ONE if len(events) == 1 else _insert(len(events))
+        connection, joins = self.connection, self.joins
         announce = _ANNOUNCE_ONCE if joins else _ANNOUNCE
         # A refused statement would spoil the caller's transaction.
         with (
@@ -139,8 +146,7 @@ class PostgreSQL(Vendor):
             connection.cursor() as cursor,
         ):
             cursor.execute(
-                f"WITH announced AS MATERIALIZED ({announce}), head AS ({sql}) "
-                f"{_insert(len(events))}",
+                f"WITH announced AS MATERIALIZED ({announce}), head AS ({sql}) {insert}",
                 params,
             )
             rows = cursor.fetchall()
@@ -243,32 +249,28 @@ def _head(
     """Return the statement that moves the actor's row, or None if it could not."""
     first, last = events[0].event, events[-1].event
     count = len(events)
-    moved = [count, last.timestamp]
     if expected is not None and expected > 0:
         to = versions[-1] if first.version is not None else expected + count
         if to > MAX_VERSION or (first.version is not None and first.version <= expected):
             return None
-        return _MOVE_AT, [to, *moved, namespace, first.actor_id, expected]
+        return _MOVE_AT, [to, count, last.timestamp, namespace, first.actor_id, expected]
     added = [namespace, first.actor_id, versions[-1], count, first.timestamp, last.timestamp]
     if expected == 0:
         return _MOVE_NEW, added
     if first.version is None:
-        return _MOVE_NEXT, [*added, count, *moved, MAX_VERSION - count + 1]
-    return _MOVE_TO, [*added, versions[-1], *moved, first.version]
+        return _MOVE_NEXT, added
+    return _MOVE_TO, [*added, first.version]
 
 
 @cache
 def _insert(count: int) -> str:
-    """Return the insert of ``count`` events behind the statement that moves their actor."""
-    columns = (
-        "head.version + e.place, e.id, e.type, e.command, e.correlation, e.time, e.data, e.metadata"
-    )
-    values = ", ".join(["(%s::bigint, %s, %s, %s, %s::text, %s::timestamptz, %s, %s)"] * count)
+    """Return the insert of ``count`` events, more than one; see _INSERT."""
+    values = ", ".join(["(%s, %s, %s, %s::text, %s, %s, %s::timestamptz, %s::bigint)"] * count)
     return f"""
-        INSERT INTO {EVENTS} ({EVENT_COLUMNS})
-        SELECT %s, %s, {columns}
+        {_INSERT} head.version + e.place, e.id, e.type, e.command, e.correlation, e.time, e.data,
+            e.metadata
         FROM announced, head, (VALUES {values})
-            AS e(place, id, type, command, correlation, time, data, metadata)
+            AS e(id, type, command, correlation, data, metadata, time, place)
         ORDER BY e.place
         RETURNING version, position
         """

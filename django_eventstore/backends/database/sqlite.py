@@ -17,21 +17,21 @@ from django.db.backends.utils import CursorWrapper
 
 from ...validation import MAX_VERSION
 from ..base import NewEvent, Placed
-from .rows import correlation_of, format_utc, parse_utc
+from .rows import Row, correlation_of, format_utc, parse_utc
 from .tables import ACTORS, EVENT_COLUMNS, EVENTS, RETENTION
 from .vendor import Move, Vendor
 
 _INSERT = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) "
 # The guard and the insert in one statement: it takes the write lock before it reads.
 _INSERT_ONE = (
-    f"{_INSERT} SELECT ?, ?, {{version}}, ?, ?, ?, ?, ?, ?, ? FROM (SELECT coalesce("
-    f"(SELECT version FROM {ACTORS} WHERE namespace = ? AND actor_id = ?), 0) AS version) AS head "
-    f"WHERE head.version {{guard}} ? RETURNING version, position"
+    f"{_INSERT} SELECT %s, %s, {{version}}, %s, %s, %s, %s, %s, %s, %s FROM (SELECT coalesce("
+    f"(SELECT version FROM {ACTORS} WHERE namespace = %s AND actor_id = %s), 0) AS version) "
+    f"AS head WHERE head.version {{guard}} %s RETURNING version, position"
 )
 _NEXT_VERSION = _INSERT_ONE.format(version="head.version + 1", guard="<")
 _NEXT_VERSION_AT = _INSERT_ONE.format(version="head.version + 1", guard="=")
-_GIVEN_VERSION = _INSERT_ONE.format(version="?", guard="<")
-_GIVEN_VERSION_AT = _INSERT_ONE.format(version="?", guard="=")
+_GIVEN_VERSION = _INSERT_ONE.format(version="%s", guard="<")
+_GIVEN_VERSION_AT = _INSERT_ONE.format(version="%s", guard="=")
 _INSERT_MANY = f"{_INSERT} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 # The fewest variables that an SQLite takes in one statement, and some to spare.
 _VARIABLES = 900
@@ -59,27 +59,37 @@ class SQLite(Vendor):
         else:
             sql = _NEXT_VERSION_AT if version is None else _GIVEN_VERSION_AT
             guard = expected_version
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                sql.replace("?", "%s"),
-                (
-                    namespace,
-                    actor_id,
-                    *(() if version is None else (version,)),
-                    event.id,
-                    event.event_type,
-                    event.command_id,
-                    correlation_of(new),
-                    format_utc(event.timestamp),
-                    new.data.decode(),
-                    new.metadata.decode(),
-                    namespace,
-                    actor_id,
-                    guard,
-                ),
-            )
-            rows = cursor.fetchall()
+        rows = self.fetch(
+            sql,
+            (
+                namespace,
+                actor_id,
+                *(() if version is None else (version,)),
+                event.id,
+                event.event_type,
+                event.command_id,
+                correlation_of(new),
+                format_utc(event.timestamp),
+                new.data.decode(),
+                new.metadata.decode(),
+                namespace,
+                actor_id,
+                guard,
+            ),
+        )
         return [Placed(*row) for row in rows] or None
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        connection = self.connection
+        if connection.execute_wrappers or connection.queries_logged or not connection.connection:
+            return super().fetch(sql, params)
+        # Nobody is watching: Django's cursor would cost as much as a small statement itself.
+        connection.validate_no_broken_transaction()
+        with connection.wrap_database_errors:
+            rows: list[Row] = connection.connection.execute(
+                sql.replace("%s", "?"), params
+            ).fetchall()
+        return rows
 
     def lock_actors(
         self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime

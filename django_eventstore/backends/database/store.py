@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -90,9 +90,10 @@ class DatabaseEventStore(EventStore):
     ) -> list[Placed]:
         vendor = self._vendor
         connection = vendor.connection
-        with self._translated_errors():
-            connection.ensure_connection()
-        joins = connection.in_atomic_block or not connection.get_autocommit()
+        if connection.connection is None:
+            # Here nothing can have landed.
+            with self._translated_errors():
+                connection.ensure_connection()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 placed = vendor.append(namespace, events, expected_version)
@@ -103,11 +104,11 @@ class DatabaseEventStore(EventStore):
             except (DatabaseError, InterfaceError) as error:
                 if not is_unavailable(error):
                     raise
-                if joins or attempt == _ATTEMPTS or not should_try_again(error):
-                    lost = is_lost(error)
+                joined, lost = connection.in_atomic_block, is_lost(error)
+                if joined or attempt == _ATTEMPTS or not should_try_again(error):
                     self._drop_if_lost(connection, error)
                     raise unavailable(
-                        self.database, error, outcome_unknown=lost and not joins
+                        self.database, error, outcome_unknown=lost and not joined
                     ) from error
                 pause(attempt)
             else:
@@ -269,20 +270,24 @@ class DatabaseEventStore(EventStore):
     # -- inside
 
     def _fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
-        with self._translated_errors(), connections[self.database].cursor() as cursor:
-            cursor.execute(sql, params)
-            rows: list[Row] = cursor.fetchall()
-        return rows
+        vendor = self._vendor
+        try:
+            return vendor.fetch(sql, params)
+        except (DatabaseError, InterfaceError) as error:
+            self._raise_translated(error)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (DatabaseError, InterfaceError) as error:
-            if not is_unavailable(error):
-                raise
-            self._drop_if_lost(connections[self.database], error)
-            raise unavailable(self.database, error) from error
+            self._raise_translated(error)
+
+    def _raise_translated(self, error: DatabaseError | InterfaceError) -> NoReturn:
+        if not is_unavailable(error):
+            raise error
+        self._drop_if_lost(connections[self.database], error)
+        raise unavailable(self.database, error) from error
 
     def _drop_if_lost(self, connection: BaseDatabaseWrapper, error: Exception) -> None:
         """Let the next call connect anew: outside of requests nobody else does."""

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from ..base import NewEvent, Placed, assign_versions
-from .rows import event_columns
+from .rows import Row, event_columns
 from .tables import SNAPSHOTS
 
 
@@ -61,9 +61,27 @@ class Vendor(ABC):
             last_timestamp = excluded.last_timestamp
         """
 
+    # What decode_events() takes.
+    columns: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.columns = event_columns(cls.timestamp, cls.text)
+
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
-        self.columns = event_columns(self.timestamp, self.text)
+
+    @property
+    def joins(self) -> bool:
+        """Whether an append now is part of the caller's transaction."""
+        return self.connection.in_atomic_block or not self.connection.get_autocommit()
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Return the rows of one statement."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            rows: list[Row] = cursor.fetchall()
+        return rows
 
     # -- writing
 
