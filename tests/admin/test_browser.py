@@ -1,0 +1,214 @@
+"""A person clicks through the pages in a real Chromium, on a database and on JetStream."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings as django_settings
+from django.db import connection
+from playwright.sync_api import Page, expect
+
+from django_eventstore import Event, event_stores
+from tests.admin.conftest import HOSTILE, MALFORMED, client, fill
+from tests.jetstream.stores import next_subject, publish
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+# JetStream cannot order actors by time, and does not look causes up: those pages say so.
+KINDS = ["database", "jetstream"]
+
+
+@pytest.fixture(params=KINDS)
+def filled(request, settings, order_fold):
+    """A filled store with one malformed event, behind the alias ``default``."""
+    if request.param == "database":
+        entry = {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"}
+    else:
+        server = request.getfixturevalue("nats_server")
+        entry = {
+            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+            "OPTIONS": {"servers": [server.url], "stream_name": f"admin-{os.urandom(4).hex()}"},
+        }
+    settings.EVENT_STORES = {"default": entry}
+    store = event_stores["default"]
+    store.saved = fill(store)
+    if request.param == "database":
+        break_row("order-2", MALFORMED.decode("latin-1"))
+    else:
+        # In a thread: playwright's own event loop runs in this one.
+        with ThreadPoolExecutor() as pool:
+            subject = pool.submit(next_subject, store, "order-2").result()
+            pool.submit(publish, server.url, subject, MALFORMED).result()
+    return store
+
+
+def break_row(actor_id: str, raw: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO django_eventstore_eventrecord (namespace, actor_id, version, event_id,"
+            " event_type, command_id, timestamp, data, metadata)"
+            " VALUES ('', %s, 99, 'strange', 'Strange', '', '2026-03-01 12:00:00', %s, '{}')",
+            [actor_id, raw],
+        )
+
+
+@pytest.fixture
+def tab(live_server, quiet_page: Page) -> Page:
+    """A browser's page, logged in; it must not complain of anything."""
+    logged_in = client("view_eventstore", "view_payload", "view_redacted", "skip_malformedevent")
+    name = django_settings.SESSION_COOKIE_NAME
+    value = logged_in.cookies[name].value
+    quiet_page.context.add_cookies([{"name": name, "value": value, "url": live_server.url}])
+    quiet_page.set_default_timeout(10_000)
+    return quiet_page
+
+
+@pytest.fixture
+def start(live_server, tab, pages) -> str:
+    return live_server.url + pages("stores")
+
+
+def test_from_the_stores_to_a_cause(filled, tab, start):
+    tab.goto(start)
+    tab.get_by_role("link", name="default").click()
+    expect(tab.get_by_text("Where it keeps its data")).to_be_visible()
+    tab.get_by_role("link", name="Actors", exact=True).click()
+    tab.get_by_role("searchbox", name="Part of the actor id").fill("payment")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#content-main tbody tr")).to_have_count(1)
+    tab.get_by_role("link", name="payment-1").click()
+    tab.get_by_role("link", name="PaymentBooked").click()
+    expect(tab.locator(".es-json")).to_contain_text("12.5")
+    tab.locator("#es-cause").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("OrderPaid")
+    # The whole correlation, across actors: the payment is an effect of this one.
+    tree = tab.get_by_role("region", name="What belongs together")
+    expect(tree.get_by_role("link", name="PaymentBooked")).to_be_visible()
+    expect(tree.get_by_role("link", name="OrderPlaced")).to_be_visible()
+    tab.get_by_role("link", name="2 LineAdded").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("LineAdded")
+
+
+def test_the_state_at_each_version(filled, tab, start, pages):
+    tab.goto(start.removesuffix(pages("stores")) + pages("state", "order-1"))
+    status = tab.locator(".es-json li", has_text="status").first
+    expect(status).to_contain_text("placed")
+    expect(tab.get_by_text("agrees with the full replay")).to_be_visible()
+
+    tab.get_by_role("slider").fill("3")
+    expect(tab.get_by_role("heading", name="State at version 3")).to_be_visible()
+    expect(status).to_contain_text("paid")
+    expect(tab.locator(".es-diff tr", has_text="card.number")).to_contain_text("4242-4242")
+    assert "version=3" in tab.url
+
+    tab.get_by_role("link", name="Version before").click()
+    expect(tab.get_by_role("heading", name="State at version 2")).to_be_visible()
+    expect(status).to_contain_text("placed")
+    tab.get_by_label("As of").fill("2026-03-01T09:01:00")
+    tab.get_by_role("button", name="Show").nth(1).click()
+    expect(tab.get_by_role("heading", name="State at version 1")).to_be_visible()
+
+    tab.get_by_role("link", name="Blame").click()
+    row = tab.locator("#content-main tbody tr", has_text="status")
+    expect(row.get_by_role("link", name="OrderReopened")).to_be_visible()
+    expect(row.get_by_role("link", name="OrderPlaced")).to_be_visible()
+    row.get_by_role("link", name="status").click()
+    expect(tab.locator("#content-main tbody tr")).to_have_count(3)
+
+
+def test_filter_page_and_keys(filled, tab, start, pages, settings):
+    settings.EVENT_STORE_ADMIN = {"page_size": 2}
+    tab.goto(start.removesuffix(pages("stores")) + pages("actor", "order-1"))
+    rows = tab.locator("tr[data-es-row]")
+    expect(rows.locator("th")).to_have_text(["OrderReopened", "OrderPaid"])
+    tab.get_by_role("link", name="Older").click()
+    expect(rows.locator("th")).to_have_text(["LineAdded", "OrderPlaced"])
+    tab.get_by_role("link", name="Newer").click()
+    expect(rows.locator("th")).to_have_text(["OrderReopened", "OrderPaid"])
+    tab.get_by_label("Data path").fill("sku=A-1")
+    tab.get_by_role("button", name="Filter").click()
+    expect(rows.locator("th")).to_have_text(["LineAdded"])
+    tab.go_back()
+    expect(rows).to_have_count(2)
+
+    tab.keyboard.press("j")
+    tab.keyboard.press("j")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("OrderPaid")
+    tab.keyboard.press("Control+k")
+    box = tab.get_by_role("combobox")
+    box.fill("order-2")
+    expect(tab.get_by_role("option", selected=True)).to_contain_text("order-2")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("order-2")
+
+
+def test_hostile_content_is_shown_and_nothing_more(filled, tab, start, pages):
+    base = start.removesuffix(pages("stores"))
+    tab.goto(base + pages("actors"))
+    tab.get_by_role("link", name="<script>").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text(HOSTILE)
+    tab.get_by_role("link", name="<b>Type</b>").click()
+    expect(tab.locator(".es-json").first).to_contain_text("<script>alert(2)</script>")
+    tab.get_by_role("link", name="State at version 1").click()
+    expect(tab.locator(".es-json").first).to_contain_text("<script>alert(2)</script>")
+
+    tab.goto(base + pages("actor", "large-1"))
+    tab.get_by_role("link", name="Large").click()
+    expect(tab.locator(".es-json")).to_contain_text("of 900,000 characters")
+
+    tab.goto(base + pages("malformed"))
+    tab.locator("#content-main tbody a[data-es-open]").click()
+    expect(tab.locator("#es-text")).to_contain_text("<script>alert(1)</script>")
+    expect(tab.locator("#es-text")).to_contain_text("⟨00⟩⟨1B⟩")
+    expect(tab.locator("#es-hex")).to_contain_text("00 1b")
+    tab.get_by_role("link", name="Try again").click()
+    expect(tab.get_by_text("still malformed")).to_be_visible()
+    tab.get_by_label("Reason").fill("A test of the <b>import</b>")
+    tab.get_by_role("button", name="Mark as skipped").click()
+    expect(tab.get_by_text("A test of the <b>import</b>")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("filled", "scheme"),
+    [("database", "light"), ("database", "dark"), ("jetstream", "light")],
+    indirect=["filled"],
+)
+def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme):
+    """axe finds nothing against WCAG A and AA, in either theme and on a phone's width."""
+    tab.emulate_media(color_scheme=scheme)
+    base = start.removesuffix(pages("stores"))
+    paid = filled.saved["order-1 3"].position
+    position = next(
+        item.position for item in filled.read_all_with_errors() if not isinstance(item, Event)
+    )
+    addresses = [
+        pages("stores"),
+        pages("store"),
+        pages("actors"),
+        pages("actor", "order-1"),
+        pages("actor", "order-2"),
+        pages("state", "order-1") + "?version=3",
+        pages("blame", "order-1"),
+        pages("event", paid),
+        pages("compare") + "?actor=order-1&actor=payment-1",
+        pages("search") + "?user=mia",
+        pages("malformed"),
+        pages("problem", position),
+    ]
+    if scheme == "dark":
+        tab.set_viewport_size({"width": 390, "height": 844})
+    found = {}
+    for address in addresses:
+        tab.goto(base + address)
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+        results = Axe().run(tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        if results.violations_count:
+            found[address] = [
+                (violation["id"], [node["html"] for node in violation["nodes"]][:3])
+                for violation in results.response["violations"]
+            ]
+    assert found == {}
