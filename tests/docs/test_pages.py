@@ -18,6 +18,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.management import get_commands, load_command_class
 from django.test import override_settings
+from prometheus_client import REGISTRY
 
 from django_eventstore import conf, folds, prometheus, signals, upcasting
 from tests.docs.blocks import DOCS, Block, blocks
@@ -54,9 +55,12 @@ def registries(monkeypatch):
     monkeypatch.setattr(folds, "_folds", {})
     monkeypatch.setattr(upcasting, "_upcasters", {})
     monkeypatch.setattr(upcasting, "_types", set())
+    collectors = set(REGISTRY._collector_to_names)
     receivers = {name: list(getattr(signals, name).receivers) for name in SIGNALS}
     yield
     prometheus.disconnect()
+    for collector in set(REGISTRY._collector_to_names) - collectors:
+        REGISTRY.unregister(collector)
     for name in SIGNALS:
         signal = getattr(signals, name)
         signal.receivers[:] = receivers[name]
