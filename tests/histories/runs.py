@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.children import Child, ChildFailed
+from tests.children import ChildFailed
 from tests.histories import clients
 from tests.histories.checker import Defect, History, check
 from tests.histories.clients import Workload
 from tests.histories.operations import read_operations
 from tests.histories.sites import Site
+from tests.histories.workers import Worker
 from tests.servers.process import wait_until
 from tests.servers.scratch import scratch_directory
 
@@ -77,12 +78,12 @@ class Run:
     def execute(self) -> Report:
         """Do it, and return what it showed."""
         entry = self.site.entry(self.namespace)
-        environment = dict(self.site.environment())
-        Child(clients.prepare, entry, environment=environment).result()
+        databases = self.site.databases()
+        Worker(clients.prepare, entry, databases=databases).result()
         source = random.Random(self.seed)
         happened: Counter[str] = Counter()
         hung: list[Defect] = []
-        with self._clients(entry, environment) as (directory, children, add):
+        with self._clients(entry, databases) as (directory, children, add):
             end = time.monotonic() + self.workload.seconds
             names = self._fault_names()
             while names and time.monotonic() < end:
@@ -106,8 +107,8 @@ class Run:
                 for path in sorted(directory.iterdir())
                 for operation in read_operations(path, path.name)
             ]
-        everything = Child(
-            clients.read_everything, entry, self.workload.actors, environment=environment
+        everything = Worker(
+            clients.read_everything, entry, self.workload.actors, databases=databases
         )
         log, actors = everything.result()
         history = History(operations, log, actors, stale_reads=self.site.stale_reads)
@@ -120,21 +121,21 @@ class Run:
         return [CLIENT_KILLED, *self.site.faults]
 
     @contextmanager
-    def _clients(self, entry: dict[str, Any], environment: dict[str, str]) -> Iterator[Any]:
+    def _clients(self, entry: dict[str, Any], databases: dict[str, Any]) -> Iterator[Any]:
         directory = scratch_directory("es-history-")
-        children: dict[str, Child] = {}
+        children: dict[str, Worker] = {}
 
         def add(seconds: float) -> None:
             number = next(self._names)
             name = f"c{number}"
-            children[name] = Child(
+            children[name] = Worker(
                 clients.run_client,
                 entry,
                 replace(self.workload, seconds=max(0.0, seconds)),
                 str(directory),
                 name,
                 hash((self.seed, number)),
-                environment=environment,
+                databases=databases,
             )
 
         try:

@@ -7,18 +7,17 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import pymysql
 
-from tests.databases import child_environment, sqlite_settings
+from tests.databases import sqlite_settings
 from tests.histories.disk import SmallDisk, can_mount, directory_on
 from tests.histories.network import Relay
-from tests.servers import MariaDBServer, NatsCluster, NatsServer, PostgresServer, ServerError
-from tests.servers.process import wait_until
+from tests.servers import MariaDBServer, NatsCluster, NatsServer, PostgresServer
 from tests.servers.scratch import scratch_directory
 
 DATABASE_BACKEND = "django_eventstore.backends.database.DatabaseEventStore"
@@ -50,9 +49,9 @@ class Site:
         """Return the store as an entry of `EVENT_STORES`."""
         raise NotImplementedError
 
-    def environment(self) -> Mapping[str, str]:
-        """Return the variables of a client process."""
-        return child_environment()
+    def databases(self) -> dict[str, dict[str, Any]]:
+        """Return the entries of `DATABASES` that client processes use."""
+        return {}
 
     def start(self) -> None:
         """Start what is needed, and say which faults there are."""
@@ -92,8 +91,8 @@ class SQLite(Site):
         options = {"database": "default"}
         return {"BACKEND": DATABASE_BACKEND, "NAMESPACE": namespace, "OPTIONS": options}
 
-    def environment(self) -> Mapping[str, str]:
-        return child_environment(default=sqlite_settings("histories", self.directory))
+    def databases(self) -> dict[str, dict[str, Any]]:
+        return {"default": sqlite_settings("histories", self.directory)}
 
     def fill_disk(self) -> None:
         self.disk.fill()
@@ -157,10 +156,11 @@ class _Database(_Server):
         options = {"database": "default"}
         return {"BACKEND": DATABASE_BACKEND, "NAMESPACE": namespace, "OPTIONS": options}
 
-    def environment(self) -> Mapping[str, str]:
-        return child_environment(default=self.settings())
+    def databases(self) -> dict[str, dict[str, Any]]:
+        return {"default": self.settings()}
 
     def settings(self) -> dict[str, Any]:
+        """Return the database behind the relay as an entry of `DATABASES`."""
         raise NotImplementedError
 
 
@@ -285,5 +285,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 SITES = {site.name: site for site in (SQLite, Postgres, MariaDB, JetStream, JetStreamCluster)}
-
-__all__ = ["SITES", "ServerError", "Site", "wait_until"]
