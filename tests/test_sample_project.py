@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 from permits import commands
 from permits.generator import generate
 from permits.state import INITIAL, apply
+from sample import nats
 
 from django_eventstore import event_stores
 from django_eventstore.ndjson import to_line
-from tests.commands.conftest import migrated, project  # noqa: F401 - fixtures
+from tests.commands.conftest import MANAGE, migrated, project  # noqa: F401 - fixtures
 from tests.factories import application_history
+from tests.servers.scratch import free_port
 
 PERMITS = Path(__file__).parents[2] / "shared" / "data" / "permits.ndjson"
 
@@ -157,3 +161,27 @@ def test_the_project_has_no_fault_that_django_knows_of(project):  # noqa: F811
 
     assert done.returncode == 0, done.stderr
     assert project.run("makemigrations", "--check", "--dry-run").returncode == 0
+
+
+@pytest.mark.needs("nats-server")
+def test_the_demo_starts_a_nats_server_where_none_answers(project, tmp_path, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.setattr(nats, "PORT", free_port())
+    manage = Path(MANAGE[1])
+
+    nats.ensure_server(manage, tmp_path / "nats")
+    nats.ensure_server(manage, tmp_path / "nats")
+
+    started = capsys.readouterr().err
+    assert started.count("Started a NATS server") == 1
+    pid = int(started.rpartition("kill ")[2])
+    try:
+        url = f"nats://127.0.0.1:{nats.PORT}/permits"
+        for expected in ("new events stored in", "\n0 new events stored in"):
+            done = project.run("demo", "--actors", "30", EVENT_STORE_URL=url)
+            assert done.returncode == 0, done.stderr
+            assert expected in done.stdout.decode()
+            assert "The state of application-2022-" in done.stdout.decode()
+        assert project.count() == 0
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)

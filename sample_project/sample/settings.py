@@ -5,6 +5,7 @@ from pathlib import Path
 import environ
 
 from django_eventstore.conf import event_store_url
+from sample import nats
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = BASE_DIR / "var"
@@ -20,11 +21,18 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 # -- the event store: these lines, the app and the middleware below are all there is to it
 
-EVENT_STORE_URLS = {"database": "db://default", "jetstream": "nats://127.0.0.1:4222/permits"}
 SAMPLE_STORE = env("SAMPLE_STORE", default="database")
+# The server that manage.py starts for SAMPLE_STORE=jetstream (see sample/nats.py).
+EVENT_STORE_URLS = {
+    "database": "db://default",
+    "jetstream": f"nats://127.0.0.1:{nats.PORT}/permits",
+}
 EVENT_STORES = {
     "default": event_store_url(env("EVENT_STORE_URL", default=EVENT_STORE_URLS[SAMPLE_STORE]))
 }
+if SAMPLE_STORE == "jetstream":
+    # Permits are kept for ever; without this, a stream drops events after a year.
+    EVENT_STORES["default"]["OPTIONS"]["max_age"] = None
 
 # --
 
