@@ -117,17 +117,17 @@ class ActorReader:
             self.head = NO_HEAD
             self.done = True
             return []
-        found = [from_direct(each) for each in replies[:-1]]
         self.head = own_head(last, history.actor_id)
-        # All of it, and all from us, is the common case: the last message is there, and as many
-        # before it as its number says.
-        if (
-            self.head is not None
-            and len(found) == self.head.appends
-            and found[-1].sequence == last.sequence
-        ):
-            self.done = True
-            return self._take(found)
+        if self.head is not None:
+            found = [from_direct(each) for each in replies[:-1]]
+            top = self.head.appends
+            appends = [each for each in found if each.number and each.number <= top]
+            strays = [each for each in found if not each.number or each.number > top]
+            self._strays = [stray_error(stray) for stray in strays]
+            if len(appends) == top and appends[-1].sequence == last.sequence:
+                # All of it, and none behind the leader: the common case.
+                self.done = True
+                return self._take(appends) + self._strays
         await self._find_head(call)
         return await self._page_up(call)
 

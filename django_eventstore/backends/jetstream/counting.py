@@ -10,20 +10,21 @@ from .store_reader import PAGE, StoreReader
 from .streams import Stream
 
 
-async def count_messages(stream: Stream, selected: Selection, call: Callable[[], Call]) -> int:
-    """Return how many events (malformed ones too) are selected.
+async def count_all(stream: Stream, call: Callable[[], Call]) -> int:
+    """Return how many events (malformed ones too) there are.
 
-    An append says in its header how many events it holds, so that without filters none of them
-    is decoded; but all are read.
+    An append says in its header how many events it holds, so that it is not decoded; but all
+    are read.
     """
-    reader = StoreReader(stream, selected)
+    reader = StoreReader(stream, Selection())
     count = 0
     while not reader.done:
-        if selected.filters:
-            count += len(await reader.page(call()))
-            continue
         for stored in await reader.messages(call()):
-            count += 1 if stored.mark is None else stored.mark.events
+            mark = stored.mark
+            if mark is not None:
+                count += mark.events
+            else:
+                count += len(await reader.judge.items(call(), stored))
     return count
 
 
@@ -40,7 +41,7 @@ async def estimate(stream: Stream, call: Callable[[], Call]) -> StoreStatistics:
     state, actors = info["state"], info.get("total", 0)
     whole = state["messages"] == state["last_seq"]
     if state["messages"] <= PAGE:
-        count = await count_messages(stream, Selection(), call)
+        count = await count_all(stream, call)
         return StoreStatistics(count, actors, estimated=not whole)
     newest = await StoreReader(stream, Selection(reverse=True)).messages(call())
     events = sum(1 if stored.mark is None else stored.mark.events for stored in newest)

@@ -12,7 +12,14 @@ from django.core.checks import CheckMessage
 from ...events import Event, Snapshot
 from ...replay import ReplayError
 from ...store import EventStore
-from ...versions import LocalVersionCache, SharedVersionCache, VersionCache
+from ...versions import (
+    NO_HEAD,
+    Entry,
+    Head,
+    LocalVersionCache,
+    SharedVersionCache,
+    VersionCache,
+)
 from ..base import (
     ActorPage,
     ActorRange,
@@ -28,13 +35,13 @@ from .call import Call
 from .checks import check_durability, check_options
 from .codec import POSITION_BITS
 from .config import HEAD_LIFETIME, JetStreamConfig
-from .counting import count_messages, estimate
+from .counting import count_all, estimate
 from .history import History, leader_get
 from .ids import StoredIds
 from .names import EVENTS, SNAPSHOTS, stream_name
 from .operation import Operation, Turns, arun, run
 from .snapshots import SnapshotReader, Snapshots
-from .store_reader import Judge, StoreReader
+from .store_reader import ActorSelection, Judge, StoreReader
 from .streams import ATOMIC_NEEDS, ATOMIC_SINCE, Stream, open_stream, set_up
 
 Result = TypeVar("Result")
@@ -103,6 +110,29 @@ class JetStreamEventStore(EventStore):
     def version_cache(self) -> VersionCache:
         """The version cache of the stream."""
         return self._shared(self.namespace).cache
+
+    def check_cached_versions(
+        self, actor_id: str | None = None
+    ) -> Iterator[tuple[Entry, tuple[int, int]]]:
+        """Yield each entry of the version cache, with what is true.
+
+        That is (latest version, number of appends), from the leader; the cache is left as it is.
+
+        Args:
+            actor_id: only this actor's entry.
+        """
+        namespace = self.namespace
+        for entry in self._shared(namespace).cache.entries():
+            if actor_id in (None, entry.actor_id):
+                head = run(self._do_head(namespace, entry))
+                yield entry, (head.version, head.appends)
+
+    async def _do_head(self, namespace: str, entry: Entry) -> Head:
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
+        if stream is None:
+            return NO_HEAD
+        return await History(stream, entry.actor_id).head(call, entry.head)
 
     def _shared(self, namespace: str) -> Shared:
         options = self.options
@@ -237,9 +267,13 @@ class JetStreamEventStore(EventStore):
 
     async def _open_store(
         self, call: Call, namespace: str, selected: Selection
-    ) -> StoreReader | None:
+    ) -> StoreReader | ActorSelection | None:
         stream = await open_stream(call, namespace, create=False)
-        return None if stream is None else StoreReader(stream, selected)
+        if stream is None:
+            return None
+        if selected.actor_id is not None:
+            return ActorSelection(History(stream, selected.actor_id), selected)
+        return StoreReader(stream, selected)
 
     def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         return self._iterate(lambda call: self._open_store(call, namespace, selected))
@@ -299,10 +333,17 @@ class JetStreamEventStore(EventStore):
         return await self._arun(self._do_find_events(namespace, event_ids, actor_ids))
 
     async def _do_count_events(self, namespace: str, selected: Selection) -> int:
-        stream = await open_stream(self._call(), namespace, create=False)
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
         if stream is None:
             return 0
-        return await count_messages(stream, selected, self._call)
+        if not selected.filters:
+            return await count_all(stream, self._call)
+        reader = await self._open_store(call, namespace, selected)
+        count = 0
+        while reader is not None and not reader.done:
+            count += len(await reader.page(self._call()))
+        return count
 
     def _count_events(self, namespace: str, selected: Selection) -> int:
         return run(self._do_count_events(namespace, selected))

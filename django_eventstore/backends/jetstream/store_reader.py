@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from ...events import Event
+from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
-from ..base import Selection
+from ..base import ActorRange, Selection
+from .actor_reader import ActorReader
 from .call import Call
 from .codec import POSITION_BITS, Stored, decode_own, from_direct
 from .connection import Exchange, Request
@@ -84,7 +85,7 @@ class StoreReader:
         self.stream = stream
         self.selected = selected
         self.judge = Judge(stream)
-        self.left = selected.limit
+        self.selector = Selector(selected)
         self.done = False
         self._low = 0  # the sequences to read: the first...
         self._high = 0  # ... and the last; 0: not known yet
@@ -101,7 +102,9 @@ class StoreReader:
         for stored in window:
             more = await self.judge.items(call, stored)
             items += reversed(more) if self.selected.reverse else more
-        return self._select(items)
+        items = self.selector.pick(items)
+        self.done = self.done or self.selector.done
+        return items
 
     async def messages(self, call: Call) -> list[Stored]:
         """Return the next messages, in the stream's order."""
@@ -125,25 +128,23 @@ class StoreReader:
         self._batches = self.stream.direct and call.connection.server_version >= BATCHES_SINCE
         if not self._batches:
             self._size = OLD_PAGE
-        if self.left is not None and not selected.filters:
-            self._size = min(self._size, self.left + 1)
+        if selected.limit is not None and not selected.filters:
+            self._size = min(self._size, selected.limit + 1)
         if not self._high:
             self._low = 1
 
     async def _messages_up(self, call: Call) -> list[Stored]:
-        if self._ahead is None:
-            self._send_ahead(call)
-        low, exchange = self._ahead
+        low, exchange = self._ahead or self._begin(call)
         window, self._low = await self._collect(call, exchange, low)
         self._fit(window)
-        # Asked for now, so that it is there when this page has been worked on.
-        self._send_ahead(call)
         self.done = not window or self._low > self._high
+        if not self.done:
+            # Asked for now, so that it is there when this page has been worked on.
+            self._ahead = self._begin(call)
         return window
 
-    def _send_ahead(self, call: Call) -> None:
-        if self._low <= self._high:
-            self._ahead = self._low, call.begin(self._requests(call, self._low, self._size))
+    def _begin(self, call: Call) -> tuple[int, Exchange]:
+        return self._low, call.begin(self._requests(call, self._low, self._size))
 
     async def _messages_down(self, call: Call) -> list[Stored]:
         low = at = max(self._low, self._high - self._size + 1)
@@ -194,29 +195,64 @@ class StoreReader:
             size = sum(len(stored.data) for stored in window) + 300 * len(window)
             most = PAGE if self._batches else OLD_PAGE
             self._size = max(1, min(most, PAGE_BYTES * len(window) // size))
-        if self.left is not None and not self.selected.filters:
-            self._size = min(self._size, self.left + 1)
+        if self.selector.left is not None and not self.selected.filters:
+            self._size = min(self._size, self.selector.left + 1)
 
-    def _select(self, items: Items) -> Items:
-        """Return what is selected of ``items``; notes when the end is reached."""
+
+class Selector:
+    """Picks what is selected out of what is read, in order.
+
+    Attributes:
+        left: how many more events are wanted, or None.
+        done: whether the limit is reached.
+    """
+
+    def __init__(self, selected: Selection) -> None:
+        self.selected = selected
+        self.left = selected.limit
+        self.done = False
+
+    def pick(self, items: Items) -> Items:
+        """Return what is selected of ``items``."""
         selected = self.selected
         after, before = selected.after, selected.before
         if after is None and before is None and self.left is None and not selected.filters:
             return items
         chosen: Items = []
         for item in items:
-            place = item.position
+            place = item.position or 0
             if (after is not None and place <= after) or (before is not None and place >= before):
                 continue
-            if isinstance(item, Event):
-                if not selected.matches(item):
-                    continue
+            if isinstance(item, ReplayError):
+                if selected.actor_id is None or item.actor_id in (None, selected.actor_id):
+                    chosen.append(item)
+            elif selected.matches(item):
                 chosen.append(item)
                 if self.left is not None:
                     self.left -= 1
                     if self.left == 0:
                         self.done = True
                         break
-            elif selected.actor_id is None or item.actor_id in (None, selected.actor_id):
-                chosen.append(item)
         return chosen
+
+
+class ActorSelection:
+    """Gives the events of ``selected`` that belong to one actor, page after page.
+
+    Args:
+        history: the actor's.
+        selected: which of its events.
+    """
+
+    def __init__(self, history: History, selected: Selection) -> None:
+        self._reader = ActorReader(history, ActorRange(reverse=selected.reverse))
+        self._selector = Selector(selected)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no more."""
+        return self._reader.done or self._selector.done
+
+    async def page(self, call: Call) -> Items:
+        """Return the next events; an empty page is not the end, ``done`` is."""
+        return self._selector.pick(await self._reader.page(call))

@@ -76,7 +76,8 @@ class Wire(Transport):
         loop = asyncio.get_running_loop()
         reader, protocol = self._receiver(buffer_size)
         transport, _ = await asyncio.wait_for(
-            loop.create_connection(lambda: protocol, uri.hostname, uri.port), connect_timeout
+            loop.create_connection(lambda: protocol, uri.hostname or "", uri.port or 4222),
+            connect_timeout,
         )
         self._rest = b""
         self._reader = reader
