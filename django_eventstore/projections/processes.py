@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
@@ -14,9 +14,10 @@ from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
-import django
 from django.db import connections
+from django.utils.module_loading import import_string
 
+from .. import child
 from ..exceptions import ConsumerReplaced, EventStoreError
 from ..leases import DEFAULT_LEASE
 from ..management.interrupts import Interrupt
@@ -29,8 +30,8 @@ logger = logging.getLogger("django_eventstore")
 _RESTART_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.1
 
-MakeWorker = Callable[..., ProjectionWorker]
-"""Makes the worker of a projection, named first; ``stop``, ``once`` and ``lease`` by keyword."""
+MAKE_WORKER: Final = "django_eventstore.projections.processes.make_worker"
+_WORK: Final = "django_eventstore.projections.processes.work_until_told"
 
 
 def make_worker(name: str, **options: Any) -> ProjectionWorker:
@@ -44,9 +45,13 @@ def work(
     stop: Stop,
     once: bool = False,
     lease: timedelta = DEFAULT_LEASE,
-    make: MakeWorker = make_worker,
+    make: str = MAKE_WORKER,
 ) -> int:
     """Run a worker for each projection, each in a thread of its own, until told to stop.
+
+    Args:
+        make: the dotted path of a function that makes the worker of a projection, whose name it
+            gets first, and ``stop``, ``once`` and ``lease`` by keyword.
 
     Returns:
         How many events they applied.
@@ -78,11 +83,11 @@ class _Either:
         return any(stop.is_set() for stop in self._stops)
 
 
-def _run(make: MakeWorker, name: str, **options: Any) -> int:
+def _run(make: str, name: str, **options: Any) -> int:
     applied = 0
     try:
         while True:
-            worker = make(name, **options)
+            worker: ProjectionWorker = import_string(make)(name, **options)
             with suppress(ConsumerReplaced):
                 return applied + worker.run()
             applied += worker.applied
@@ -97,12 +102,9 @@ def work_in_processes(
     stop: Stop,
     once: bool = False,
     lease: timedelta = DEFAULT_LEASE,
-    make: MakeWorker = make_worker,
+    make: str = MAKE_WORKER,
 ) -> None:
     """Run ``work()`` in ``count`` new processes until told to stop; start killed ones again.
-
-    Args:
-        make: a function at the top of a module.
 
     Raises:
         EventStoreError: a process failed; its own output says why. The others have ended.
@@ -131,13 +133,13 @@ def work_in_processes(
 
 def _start(options: dict[str, Any]) -> BaseProcess:
     # A new interpreter: after a fork, connections and locks of this one would be shared.
-    process = multiprocessing.get_context("spawn").Process(target=_main, kwargs=options)
+    process = multiprocessing.get_context("spawn").Process(target=child.run, args=(_WORK, options))
     process.start()
     return process
 
 
-def _main(**options: Any) -> None:
-    django.setup()
+def work_until_told(**options: Any) -> None:
+    """Run ``work()`` in a process of its own, until a signal comes or its parent is gone."""
     with suppress(KeyboardInterrupt), Interrupt() as interrupt:
         work(stop=_Either(interrupt, _Orphaned()), **options)
 

@@ -28,6 +28,7 @@ from .tables import ProjectionTables
 from .worker import ProjectionWorker
 
 _PATIENCE_SECONDS: Final = 60
+_MAKE_BUILDER: Final = "django_eventstore.projections.rebuild.make_builder"
 
 
 @dataclass(slots=True)
@@ -138,7 +139,8 @@ class Rebuild:
         if building is not None and building.shard_count == self.projection.shards:
             return building  # type: ignore[no-any-return]
         self.discard()
-        generation = self._live.generation + 1
+        # Never one that was there before: the names of its indexes live on in the live tables.
+        generation = max(int(time.time()), self._live.generation + 1)
         self.tables.create(generation)
         return create_consumer(
             self.projection.name,
@@ -153,9 +155,9 @@ class Rebuild:
     def _build(self) -> None:
         options: dict[str, Any] = {"stop": self._stop, "once": True, "lease": self._lease}
         if self._workers == 1:
-            work([self.projection.name], make=make_builder, **options)
+            work([self.projection.name], make=_MAKE_BUILDER, **options)
         else:
-            work_in_processes(self._workers, [self.projection.name], make=make_builder, **options)
+            work_in_processes(self._workers, [self.projection.name], make=_MAKE_BUILDER, **options)
 
     def _put_in_place(self, other: Consumer, *, swap: bool) -> RebuildReport:
         was_running = self._live.workers.filter(expires_at__gt=Now()).exists()

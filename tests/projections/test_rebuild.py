@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connections
 
-from django_eventstore import Event, EventStoreError, event_stores
+from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import Consumer
+from django_eventstore.exceptions import ConsumerReplaced
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
+from tests.databases import child_environment
 
 from .models import Entry, Tag
 from .workers import LEASE
@@ -69,7 +73,7 @@ def test_an_equal_rebuild_says_so_and_is_put_in_place(alias, journal):
     run(journal)
     before = names_in_database(alias)
     report = rebuild(journal)
-    assert report.finished and report.swapped and report.live_lag == 0
+    assert (report.finished, report.swapped, report.live_lag) == (True, True, 0)
     assert [(table.model, table.equal, table.new_rows) for table in report.tables] == [
         ("projections.Entry", True, 20),
         ("projections.Tag", True, 20),
@@ -111,29 +115,31 @@ def test_what_differs_is_named_and_can_be_rolled_back(alias, journal):
 
 def test_an_empty_store_ends(alias, journal):
     report = rebuild(journal)
-    assert report.finished and report.swapped
+    assert (report.finished, report.swapped) == (True, True)
     save(alias, 3)
     assert run(journal) == 3
     assert notes(alias) == [""] * 3
 
 
-def test_a_stopped_rebuild_goes_on_where_it_was(alias, journal):
-    class After:
-        """Set once so many events are in the new tables."""
+def test_a_stopped_rebuild_goes_on_where_it_was(alias, journal, monkeypatch):
+    applied = []
+    stop = threading.Event()
+    apply = type(journal).apply
 
-        def __init__(self, count):
-            self.count = count
+    def stop_at_the_fourth(self, event):
+        apply(self, event)
+        applied.append(event.position)
+        if len(applied) == 4:
+            stop.set()
 
-        def is_set(self):
-            return Entry.objects.using(alias).count() >= self.count
-
+    monkeypatch.setattr("django_eventstore.projections.worker.BATCH_SIZE", 3)
+    monkeypatch.setattr(type(journal), "apply", stop_at_the_fourth)
     save(alias, 10)
-    stopped = Rebuild(journal, stop=After(1), lease=LEASE)
-    assert not stopped.run().finished
+    assert not Rebuild(journal, stop=stop, lease=LEASE).run().finished
     assert notes(alias) == []
-    report = rebuild(journal)
-    assert report.swapped
+    assert rebuild(journal).swapped
     assert notes(alias) == [""] * 10
+    assert len(applied) == 10
 
 
 def test_readers_see_the_old_rows_until_the_new_ones_are_complete(alias, journal, monkeypatch):
@@ -153,9 +159,7 @@ def test_readers_see_the_old_rows_until_the_new_ones_are_complete(alias, journal
 
 
 def test_live_workers_go_on_in_the_new_generation(alias, journal):
-    """A worker that runs through a swap does not write to the new tables with the old checkpoint."""
-    from django_eventstore.exceptions import ConsumerReplaced
-
+    """A worker that lives through a swap cannot go on at the old checkpoint."""
     save(alias, 4)
     worker = ProjectionWorker(journal, lease=LEASE)
     with worker.leases.membership():
@@ -207,7 +211,9 @@ def test_a_swap_that_was_broken_off_is_finished(renamed, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_builds_in_several_processes(capsys):
+def test_the_command_builds_in_several_processes(capsys, monkeypatch):
+    for variable, value in child_environment().items():
+        monkeypatch.setenv(variable, value)
     save("default", 50)
     call_command("run_projections", "journal-default", "--once", "--lease-seconds", "1")
     call_command(
@@ -236,4 +242,3 @@ def test_what_cannot_be_rebuilt_says_why():
         Rebuild(WithoutTags())
     with pytest.raises(ImproperlyConfigured, match="no former tables"):
         Rebuild(get_projection("journal-default")).roll_back()
-    assert EventStoreError
