@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from collections import Counter
 
 import pytest
 
@@ -10,6 +11,8 @@ from django_eventstore import Event, Snapshot
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.test.contract import AsyncEventStoreContract, EventStoreContract
 from tests.stores import CorruptibleMemoryStore, corrupted
+
+CONTRACT = "django_eventstore.test.contract"
 
 
 class MemoryStore:
@@ -40,6 +43,14 @@ class TestMemoryStore(MemoryStore, EventStoreContract):
 
 class TestMemoryStoreAsync(MemoryStore, AsyncEventStoreContract):
     pass
+
+
+@pytest.mark.parametrize("contract", [EventStoreContract, AsyncEventStoreContract])
+def test_no_part_of_the_contract_hides_a_test_of_another(contract):
+    parts = [part for part in contract.__mro__ if part.__module__.startswith(CONTRACT)]
+    names = [name for part in parts for name in vars(part) if name.startswith("test_")]
+    assert len(names) > 100
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_a_backend_that_breaks_the_contract_fails():

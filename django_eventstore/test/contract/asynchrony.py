@@ -86,7 +86,7 @@ class Asynchrony(ContractBase):
         assert run(main) == [1, 2, 3, 4, 5]
         assert numbers(self.store.get_events("echo")) == [1, 2, 3, 4, 5]
 
-    def test_iterating_may_stop_early(self) -> None:
+    def test_tasks_may_stop_iterating_early(self) -> None:
         self.store.save_events(make_events(30))
 
         async def main() -> Any:

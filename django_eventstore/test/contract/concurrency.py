@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -44,8 +45,14 @@ class Concurrency(ContractBase):
                 store.close()
                 connections.close_all()
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(run, range(THREADS), timeout=2 * TIMEOUT))
+        # Python changes threads every 5 ms, longer than many appends take: races would hide.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(THREADS) as pool:
+                return list(pool.map(run, range(THREADS), timeout=2 * TIMEOUT))
+        finally:
+            sys.setswitchinterval(interval)
 
     def in_processes(self, work: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Call ``work`` with a store, a number and ``arguments`` in 4 processes at once."""

@@ -102,7 +102,7 @@ class Reading(ContractBase):
         assert self.store.get_events("order-1", 2099) == events[2098:]
         assert self.store.get_events("order-1", reverse=True, limit=3) == events[:-4:-1]
 
-    def test_wrong_arguments_are_refused(self) -> None:
+    def test_wrong_bounds_are_refused(self) -> None:
         wrong: tuple[dict[str, Any], ...] = (
             {"from_version": -1},
             {"from_version": None},

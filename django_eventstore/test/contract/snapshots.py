@@ -106,7 +106,7 @@ class Snapshots(ContractBase):
         assert caught.exception.limit == limit
         assert self.store.get_latest_snapshot("order-1").version == 1
 
-    def test_wrong_arguments_are_refused(self) -> None:
+    def test_wrong_maximum_versions_are_refused(self) -> None:
         for wrong in (-1, True, "1", 1.0):
             with raises(InvalidEventError) as caught:
                 self.store.get_latest_snapshot("order-1", max_version=wrong)
@@ -228,7 +228,7 @@ class Replay(ContractBase):
         assert replayed.state == full.state
         assert replayed.events_applied == 490
 
-    def test_wrong_arguments_are_refused(self) -> None:
+    def test_wrong_arguments_of_a_replay_are_refused(self) -> None:
         for wrong in (-1, True, "1"):
             with raises(InvalidEventError) as caught:
                 self.store.replay("order-1", add, [], to_version=wrong)

@@ -151,7 +151,7 @@ class Updating(ContractBase):
         (saved,) = self.store.update("order-1", lambda _: make_events(1), add, [])
         assert saved.version == 10
 
-    def test_wrong_arguments_are_refused(self) -> None:
+    def test_wrong_retries_are_refused(self) -> None:
         for wrong in (-1, None, True, 1.5):
             with raises(InvalidEventError) as caught:
                 self.store.update("order-1", lambda _: None, add, [], retries=wrong)

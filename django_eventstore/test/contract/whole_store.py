@@ -177,7 +177,7 @@ class WholeStore(ContractBase):
                 self.store.get_event_by_id(wrong)
             assert caught.exception.field == "id"
 
-    def test_wrong_arguments_are_refused(self) -> None:
+    def test_wrong_filters_are_refused(self) -> None:
         naive = datetime(2024, 1, 1)  # noqa: DTZ001 - the point
         wrong: tuple[dict[str, Any], ...] = (
             {"after": -1},
