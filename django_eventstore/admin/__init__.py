@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core import checks
 from django.http import HttpRequest
 from django.urls import URLPattern
 
 from ..admin_models import EventStore, SkippedEvent
 from .addresses import addresses
+from .options import check_admin_options
+
+checks.register(check_admin_options, "event_stores")
 
 
 class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]

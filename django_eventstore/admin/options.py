@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
 from ..options import Options
@@ -74,3 +75,13 @@ def admin_options() -> AdminOptions:
             f"EVENT_STORE_ADMIN must be a dict of options, got {type(given).__name__}."
         )
     return AdminOptions.from_mapping(given, where="EVENT_STORE_ADMIN")
+
+
+def check_admin_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check EVENT_STORE_ADMIN."""
+    try:
+        admin_options()
+    except ImproperlyConfigured as error:
+        hint = 'See "The admin" in the documentation of django-eventstore.'
+        return [Error(str(error), hint=hint, id="eventstore.E050")]
+    return []

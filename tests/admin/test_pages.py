@@ -1,44 +1,572 @@
-"""Every page, as the test client sees it."""
+"""What the pages show, read with the test client."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
 
 import pytest
 
-from tests.admin.conftest import HOSTILE, fill
+from django_eventstore import Event, Snapshot, event_stores
+from django_eventstore.admin import folding, limits
+from django_eventstore.admin_models import SkippedEvent
+from tests.admin.conftest import HOSTILE, MALFORMED, START, client, fill
+from tests.stores import corrupted
+
+pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.django_db
-def test_smoke(admin, store, pages):
-    saved = fill(store)
-    from django_eventstore import Event
-    from tests.stores import corrupted
+@pytest.fixture
+def text(admin):
+    """Return the text of a page."""
 
-    e = Event("order-1", "Bad")
-    corrupted[e.id] = b"\x00abc"
-    bad = store.save_event(e)
-    urls = [
-        pages("stores"),
-        pages("store"),
-        pages("actors"),
-        pages("actors") + "?malformed=1",
-        pages("actors") + "?seen=day",
-        pages("actor", "order-1"),
-        pages("actor", HOSTILE),
-        pages("state", "order-1"),
-        pages("state", "order-1") + "?version=3&against=1",
-        pages("state", HOSTILE),
-        pages("blame", "order-1"),
-        pages("field", "order-1") + "?path=status",
-        pages("event", saved["order-1 3"].position),
-        pages("event", saved["large-1 1"].position),
-        pages("compare") + "?actor=order-1&actor=order-2",
-        pages("search") + "?user=mia",
-        pages("jump") + "?q=ord",
-        pages("malformed"),
-        pages("problem", bad.position),
-        pages("export") + "?actor=order-1",
-    ]
-    for u in urls:
-        r = admin.get(u)
-        assert r.status_code == 200, (u, r.status_code)
-        body = b"".join(r.streaming_content) if r.streaming else r.content
-        print(u, len(body))
+    def text(address: str) -> str:
+        response = admin.get(address, follow=True)
+        assert response.status_code == 200, address
+        return response.content.decode()
+
+    return text
+
+
+@pytest.fixture
+def malformed(store):
+    """The position of a malformed event of order-1."""
+    fill(store)
+    event = Event("order-1", "Broken")
+    corrupted[event.id] = MALFORMED
+    yield store.save_event(event).position
     corrupted.clear()
+
+
+def positions(response) -> list[int]:
+    """Return the versions that a timeline shows, in its order."""
+    return [row.item.version for row in response.context["rows"] if row.kind == "event"]
+
+
+# -- stores and actors
+
+
+def test_a_store_that_does_not_answer_spoils_no_page(text, pages, settings):
+    settings.EVENT_STORES = {
+        "default": {"BACKEND": "django_eventstore.backends.memory.InMemoryEventStore"},
+        "down": {
+            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+            "OPTIONS": {"servers": ["nats://someone:secret@127.0.0.1:1"], "timeout": 0.3},
+        },
+    }
+    page = text(pages("stores"))
+    assert "Answers" in page
+    assert "Does not answer" in page
+    assert "secret" not in page
+
+
+def test_a_store_that_does_not_answer_says_so_on_its_pages(admin, pages, settings):
+    settings.EVENT_STORES = {
+        "default": {
+            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+            "OPTIONS": {"servers": ["nats://someone:secret@127.0.0.1:1"], "timeout": 0.3},
+        },
+    }
+    response = admin.get(pages("actors"))
+    assert response.status_code == 503
+    assert "Store unavailable" in response.content.decode()
+    assert "secret" not in response.content.decode()
+
+
+def test_actors_are_paged_sorted_and_searched(admin, store, pages, settings):
+    settings.EVENT_STORE_ADMIN = {"page_size": 3}
+    for number in range(7):
+        store.save_events([Event(f"actor-{number}", "T") for _ in range(number + 1)])
+    seen = []
+    address = pages("actors") + "?o=-event_count"
+    while address:
+        response = admin.get(address)
+        seen += [row.actor.actor_id for row in response.context["rows"]]
+        address = response.context["next_url"]
+    assert seen == [f"actor-{number}" for number in reversed(range(7))]
+    found = admin.get(pages("actors") + "?q=or-5").context["rows"]
+    assert [row.actor.actor_id for row in found] == ["actor-5"]
+
+
+def test_actors_are_filtered_by_when_they_were_seen(admin, store, pages):
+    from django.utils import timezone
+
+    now = timezone.now()
+    store.save_event(Event("old", "T", timestamp=now - timedelta(days=100)))
+    store.save_event(Event("recent", "T", timestamp=now - timedelta(hours=1)))
+
+    def seen(name: str) -> list[str]:
+        rows = admin.get(f"{pages('actors')}?seen={name}").context["rows"]
+        return [row.actor.actor_id for row in rows]
+
+    assert seen("week") == ["recent"]
+    assert seen("not-month") == ["old"]
+    assert seen("year") == ["recent", "old"]
+
+
+def test_the_actors_with_malformed_events(admin, malformed, pages):
+    rows = admin.get(pages("actors") + "?malformed=1").context["rows"]
+    assert [(row.actor.actor_id, row.malformed) for row in rows] == [("order-1", 1)]
+
+
+def test_an_export_holds_all_events_and_names_the_malformed(admin, malformed, pages):
+    response = admin.get(pages("export") + "?actor=order-1&actor=order-2")
+    lines = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
+    assert [(line.get("actor_id"), line.get("version")) for line in lines if "id" in line] == [
+        ("order-1", 1),
+        ("order-1", 2),
+        ("order-1", 3),
+        ("order-1", 4),
+        ("order-2", 1),
+    ]
+    [broken] = [line["malformed"] for line in lines if "malformed" in line]
+    assert broken["position"] == malformed
+
+
+# -- an actor
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_the_timeline_pages_both_ways_and_misses_nothing(admin, store, pages, settings, order):
+    settings.EVENT_STORE_ADMIN = {"page_size": 4}
+    # With gaps between the versions, and as many events as fill pages exactly.
+    store.save_events([Event("a", "T", version=number * 3) for number in range(1, 13)])
+    seen: list[list[int]] = []
+    address = f"{pages('actor', 'a')}?order={order}"
+    while address:
+        response = admin.get(address)
+        seen.append(positions(response))
+        last, address = response, response.context["page"].next_url
+    expected = [number * 3 for number in range(1, 13)]
+    if order == "newest":
+        expected.reverse()
+    assert [version for page in seen for version in page] == expected
+    back = admin.get(last.context["page"].previous_url)
+    assert positions(back) == seen[1]
+
+
+def test_malformed_events_and_snapshots_stand_in_their_place(admin, store, pages):
+    store.save_event(Event("a", "First"))
+    broken = Event("a", "Broken")
+    corrupted[broken.id] = MALFORMED
+    store.save_event(broken)
+    store.save_event(Event("a", "Last"))
+    store.save_snapshot(Snapshot("a", 1, {}))
+    rows = admin.get(pages("actor", "a")).context["rows"]
+    corrupted.clear()
+    assert [row.kind for row in rows] == ["event", "malformed", "snapshot", "event"]
+
+
+@pytest.mark.parametrize(
+    ("query", "versions"),
+    [
+        ("type=OrderPaid", [3]),
+        ("from=2&to=3", [3, 2]),
+        ("since=2026-03-01T10:05:00Z", [4, 3]),
+        ("until=2026-02-28", []),
+        ("meta=causation_id", [4, 3]),
+        ("meta=user_id%3Dmia", [4, 3, 2, 1]),
+        ("path=card", [3]),
+        ("path=quantity%3D2", [2]),
+        ("path=quantity%3D3", []),
+    ],
+)
+def test_the_timeline_is_filtered(admin, store, pages, query, versions):
+    fill(store)
+    assert positions(admin.get(f"{pages('actor', 'order-1')}?{query}")) == versions
+
+
+def test_a_long_filter_stops_in_time_and_goes_on(admin, store, pages, monkeypatch):
+    store.save_events([Event("a", "Common") for _ in range(15)] + [Event("a", "Rare")])
+    store.save_events([Event("a", "Common") for _ in range(15)])
+    monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: True))
+    address = f"{pages('actor', 'a')}?type=Rare"
+    visits = 0
+    found = []
+    while address:
+        response = admin.get(address)
+        found += positions(response)
+        address = response.context["page"].next_url
+        visits += 1
+    assert found == [16]
+    assert visits > 15
+
+
+# -- state and blame
+
+
+def test_the_state_is_the_fold_at_each_version(admin, store, pages, order_fold):
+    fill(store)
+    for version in range(5):
+        response = admin.get(f"{pages('state', 'order-1')}?version={version}")
+        replayed = store.replay("order-1", order_fold, {}, to_version=version, use_snapshot=False)
+        assert response.context["shown"].state == replayed.state
+        assert response.context["shown"].folded.version == version
+
+
+def test_the_changes_and_the_comparison_of_versions(admin, store, pages):
+    fill(store)
+
+    def changes(query: str) -> set[tuple[str, str]]:
+        response = admin.get(f"{pages('state', 'order-1')}?{query}")
+        return {(change.where, change.kind) for change in response.context["changes"]}
+
+    assert changes("version=4") == {("status", "changed")}
+    assert changes("version=3&against=1") == {
+        ("status", "changed"),
+        ("lines", "removed"),
+        ("lines[0].sku", "added"),
+        ("lines[0].quantity", "added"),
+        ("card.number", "added"),
+        ("card.name", "added"),
+    }
+    assert changes("version=2&against=2") == set()
+
+
+def test_a_snapshot_that_disagrees_with_the_full_replay_is_told(text, store, pages):
+    fill(store)
+    assert "agrees with the full replay" in text(pages("state", "order-1"))
+    wrong = {"status": "lost", "customer": "Mia", "lines": []}
+    store.save_snapshot(Snapshot("order-1", 2, wrong, schema_version=2))
+    page = text(pages("state", "order-1") + "?version=2")
+    assert "differs from the full replay" in page
+    assert "&quot;lost&quot;" in page
+    store.save_snapshot(Snapshot("order-2", 1, {}, schema_version=1))
+    assert "not usable" in text(pages("state", "order-2"))
+
+
+def test_a_fold_that_fails_is_told_with_the_state_before(admin, store, pages):
+    store.save_event(Event("order-9", "OrderPlaced", {"customer": "Ada"}))
+    store.save_event(Event("order-9", "OrderPaid", {}))
+    store.save_event(Event("order-9", "OrderReopened", {}))
+    response = admin.get(pages("state", "order-9"))
+    assert "The fold failed on version 2" in response.content.decode()
+    assert response.context["shown"].state["status"] == "placed"
+    assert "The fold failed" in admin.get(pages("blame", "order-9")).content.decode()
+
+
+def test_a_fold_that_takes_long_goes_on_where_it_stopped(admin, store, pages, monkeypatch):
+    store.save_events([Event("long", "T", {"n": number}) for number in range(300)])
+    patience = iter(range(10_000))
+    monkeypatch.setattr(
+        limits.Deadline, "passed", property(lambda self: next(patience) % 100 == 99)
+    )
+    reached = []
+    for _ in range(5):
+        folded = admin.get(pages("state", "long")).context["shown"].folded
+        reached.append(folded.version)
+        if folded.complete:
+            break
+    assert reached == sorted(set(reached))
+    assert reached[-1] == 300
+    blamed = []
+    for _ in range(5):
+        blame = admin.get(pages("blame", "long")).context["blame"]
+        blamed.append(blame.version)
+        if blame.complete:
+            break
+    assert blamed == sorted(set(blamed))
+    assert blamed[-1] == 300
+
+
+def test_a_remembered_state_is_not_used_for_another_history(store):
+    fold = folding.folding("long")
+    deadline = limits.Deadline(60)
+    store.save_events([Event("long", "T", {"n": number}) for number in range(2500)])
+    assert folding.fold_to(store, "long", fold, 2400, deadline).state == {"n": 2399}
+    assert folding.fold_to(store, "long", fold, 2001, deadline).state == {"n": 2000}
+    other = event_stores.create_connection("default").with_namespace("")
+    other._memory = type(other._memory)()
+    other.save_events([Event("long", "T", {"m": number}) for number in range(2500)])
+    assert folding.fold_to(other, "long", fold, 2400, deadline).state == {"m": 2399}
+
+
+def test_as_of_a_time(admin, store, pages):
+    store.save_events(
+        [
+            Event("a", "T", version=number * 7, timestamp=START + timedelta(hours=number))
+            for number in range(1, 40)
+        ]
+    )
+
+    def version(moment: str) -> int:
+        return admin.get(pages("state", "a") + f"?at={moment}", follow=True).context["version"]
+
+    assert version("2026-03-01T19:00:00Z") == 70
+    assert version("2026-03-01T19:59:59Z") == 70
+    assert version("2026-02-01") == 0
+    assert version("2027-01-01") == 39 * 7
+
+
+def test_blame_names_the_last_and_the_first(admin, store, pages):
+    fill(store)
+    rows = {row.where: row for row in admin.get(pages("blame", "order-1")).context["rows"]}
+    assert (rows["status"].last.version, rows["status"].first.version) == (4, 1)
+    assert rows["lines[0].sku"].last.version == 2
+    assert rows["status"].last.user_id == "mia"
+    changes = admin.get(pages("field", "order-1") + "?path=status").context["changes"]
+    assert [(change.event.version, change.after) for change in changes] == [
+        (4, "placed"),
+        (3, "paid"),
+        (1, "placed"),
+    ]
+
+
+def test_values_that_are_equal_in_python_are_different_json(admin, store, pages):
+    store.save_events([Event("a", "T", {"n": value}) for value in (1, True, 1.0)])
+    changes = admin.get(pages("field", "a") + "?path=n").context["changes"]
+    assert [json.dumps(change.after) for change in changes] == ["1.0", "true", "1"]
+
+
+# -- an event
+
+
+def test_an_event_its_neighbours_and_its_relations(admin, store, pages):
+    saved = fill(store)
+    context = admin.get(pages("event", saved["order-1 3"].position)).context
+    assert (context["previous"].version, context["next"].version) == (2, 4)
+    assert context["related"].cause.event_type == "OrderPlaced"
+    assert [effect.event_type for effect in context["related"].effects] == [
+        "PaymentBooked",
+        "OrderReopened",
+    ]
+    steps = [(step.kind, step.event and step.event.event_type) for step in context["related"].steps]
+    assert steps == [
+        ("item", "OrderPlaced"),
+        ("then", "OrderPaid"),
+        ("open", None),
+        ("item", "PaymentBooked"),
+        ("end", None),
+        ("item", "OrderReopened"),
+        ("end", None),
+        ("close", None),
+        ("end", None),
+    ]
+
+
+def test_events_that_cause_each_other_are_each_shown_once(admin, store, pages):
+    ids = ["one", "two", "three"]
+    events = [
+        Event("a", "T", id=ids[place], metadata={"causation_id": ids[place - 1]})
+        for place in range(3)
+    ]
+    saved = store.save_events([event.with_metadata(correlation_id="circle") for event in events])
+    steps = admin.get(pages("event", saved[0].position)).context["related"].steps
+    assert sorted(step.event.id for step in steps if step.event) == sorted(ids)
+
+
+def test_an_event_as_a_test_is_python_that_runs(admin, store, pages):
+    saved = fill(store)
+    code = admin.get(pages("event", saved["order-1 4"].position)).context["test"]
+    names: dict = {}
+    exec(compile(code, "copied", "exec"), names)
+    names["decide"] = lambda state: [Event("order-1", "OrderReopened", {})]
+    names["test_order_reopened"]()
+    names["decide"] = lambda state: []
+    with pytest.raises(AssertionError):
+        names["test_order_reopened"]()
+
+
+def test_a_trace_is_linked_by_the_configured_address(text, store, pages, settings):
+    saved = fill(store)
+    settings.EVENT_STORE_ADMIN = {"trace_url": "https://traces.example/{trace_id}"}
+    page = text(pages("event", saved["order-1 1"].position))
+    assert "https://traces.example/4bf92f3577b34da6a3ce929d0e0e4736" in page
+    event = Event("x", "T", metadata={"trace_id": '"><script>/../'})
+    strange = text(pages("event", store.save_event(event).position))
+    assert "traces.example" not in strange
+
+
+def test_a_large_event_is_shown_in_part_and_whole_as_a_file(admin, store, pages):
+    saved = fill(store)
+    position = saved["large-1 1"].position
+    assert len(admin.get(pages("event", position)).content) < 50_000
+    assert "x" * 900_000 in admin.get(pages("event_raw", position)).content.decode()
+
+
+def test_deep_and_wide_data_is_shown(text, store, pages):
+    deep: object = 1
+    for _ in range(190):
+        deep = [deep]
+    event = store.save_event(Event("a", "T", {"deep": deep, "wide": list(range(5000))}))
+    page = text(pages("event", event.position))
+    assert "more values" in page
+    assert text(pages("state", "a"))
+
+
+# -- finding
+
+
+def test_actors_side_by_side(admin, store, pages):
+    fill(store)
+    context = admin.get(pages("compare") + "?actor=order-1&actor=payment-1&actor=nobody").context
+    assert context["unknown"] == ["nobody"]
+    shown = [
+        [cell.event_type if cell else None for cell in row.cells[:2]] for row in context["rows"]
+    ]
+    assert shown == [
+        ["OrderReopened", None],
+        [None, "PaymentBooked"],
+        ["OrderPaid", None],
+        ["LineAdded", None],
+        ["OrderPlaced", None],
+    ]
+
+
+@pytest.mark.parametrize("lookup", [True, False])
+@pytest.mark.parametrize(
+    ("query", "types"),
+    [
+        ("type=OrderPaid", ["OrderPaid"]),
+        (
+            "user=mia&since=2026-03-01T10:10:00Z&until=2026-03-01T10:20:00Z",
+            ["OrderPlaced", "OrderReopened"],
+        ),
+        ("user=nobody", []),
+    ],
+)
+def test_search(admin, store, pages, monkeypatch, query, types, lookup):
+    fill(store)
+    monkeypatch.setattr(type(store), "supports_lookup", lookup)
+    rows = admin.get(f"{pages('search')}?{query}").context["rows"]
+    assert [event.event_type for event, _ in rows] == types
+
+
+@pytest.mark.parametrize("lookup", [True, False])
+def test_search_by_id_and_correlation(admin, store, pages, monkeypatch, lookup):
+    saved = fill(store)
+    monkeypatch.setattr(type(store), "supports_lookup", lookup)
+    placed = saved["order-1 1"]
+    rows = admin.get(f"{pages('search')}?id={placed.id}").context["rows"]
+    assert [event.id for event, _ in rows] == [placed.id]
+    rows = admin.get(f"{pages('search')}?correlation={placed.id}").context["rows"]
+    assert len(rows) == 4
+
+
+def test_a_search_says_how_far_it_looked_and_goes_on(admin, store, pages, monkeypatch):
+    store.save_events([Event("a", "Rare"), *(Event("a", "Common") for _ in range(30))])
+    monkeypatch.setattr(type(store), "supports_lookup", False)
+    monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: True))
+    address = pages("search") + "?type=Rare"
+    visits = 0
+    found = []
+    while address:
+        response = admin.get(address)
+        assert response.context["looked"].looked_at <= 1
+        found += [event.event_type for event, _ in response.context["rows"]]
+        address = response.context["next_url"]
+        visits += 1
+    assert found == ["Rare"]
+    assert visits > 30
+
+
+def test_the_quick_open_suggests_actors_events_and_pages(admin, store, pages):
+    fill(store)
+
+    def suggested(typed: str) -> list[tuple[str, str]]:
+        answer = admin.get(pages("jump"), {"q": typed}).json()["suggestions"]
+        return [(entry["kind"], entry["label"]) for entry in answer]
+
+    assert suggested("order-")[:2] == [("Actor", "order-1"), ("Actor", "order-2")]
+    assert ("Page", "Search") in suggested("sea")
+    assert ("Event at position", "3") in suggested("3")
+    assert suggested("\x00")  # no actor can be called that
+    for entry in admin.get(pages("jump"), {"q": HOSTILE}).json()["suggestions"]:
+        assert admin.get(entry["url"]).status_code in {200, 302}
+
+
+# -- malformed events
+
+
+def test_malformed_events_are_grouped_by_cause(admin, store, pages):
+    for number in range(3):
+        event = Event("a", f"T{number}")
+        corrupted[event.id] = MALFORMED
+        store.save_event(event)
+    [group] = admin.get(pages("malformed")).context["groups"]
+    assert (len(group.errors), group.open) == (3, 3)
+    corrupted.clear()
+
+
+def test_raw_content_is_shown_safely_and_sent_untouched(admin, malformed, pages):
+    response = admin.get(pages("problem", malformed))
+    page = response.content.decode()
+    assert "<script>alert(1)" not in page
+    assert "⟨00⟩" in page
+    assert "00 1b ff fe" in page
+    assert admin.get(pages("problem_raw", malformed)).content == MALFORMED
+
+
+def test_raw_content_is_hidden_where_anything_is_redacted(admin, malformed, pages, settings):
+    settings.EVENT_STORE_ADMIN = {"redact": {"*": ["secret"]}}
+    assert "alert(1)" not in admin.get(pages("problem", malformed)).content.decode()
+    assert admin.get(pages("problem_raw", malformed)).status_code == 404
+    assert admin.get(pages("problem_raw", malformed) + "?reveal=1").content == MALFORMED
+
+
+def test_an_event_that_can_be_read_again_leads_to_its_page(admin, malformed, pages):
+    corrupted.clear()
+    response = admin.get(pages("problem", malformed) + "?again=1", follow=True)
+    assert "can be read with the current code" in response.content.decode()
+    assert response.context["event"].position == malformed
+
+
+def test_a_skipped_event_is_reported_as_skipped(admin, malformed, store, pages, order_fold):
+    replayed = store.replay("order-1", order_fold, {})
+    assert [error.position for error in replayed.errors] == [malformed]
+
+    response = admin.post(pages("skip", malformed), {"reason": "The import of 2 March"})
+    assert response.status_code == 302
+    record = SkippedEvent.objects.get()
+    assert (record.store, record.position, record.user) == ("default", malformed, "staff")
+
+    replayed = store.replay("order-1", order_fold, {})
+    assert replayed.errors == []
+    assert [error.skipped for error in replayed.skipped] == ["The import of 2 March"]
+    [error] = store.get_events_with_errors("order-1").errors
+    assert error.skipped == "The import of 2 March"
+    assert "The import of 2 March" in admin.get(pages("problem", malformed)).content.decode()
+    # Skipped for this namespace alone, and once.
+    admin.post(pages("skip", malformed), {"reason": "again"})
+    assert SkippedEvent.objects.count() == 1
+    # The event stays: the next one is saved behind it.
+    assert store.save_event(Event("order-1", "OrderReopened")).version == 6
+
+
+def test_a_skip_needs_a_reason_a_post_and_a_malformed_event(admin, malformed, pages):
+    admin.post(pages("skip", malformed), {"reason": "  "})
+    assert not SkippedEvent.objects.exists()
+    assert admin.get(pages("skip", malformed)).status_code == 405
+    assert admin.post(pages("skip", 1), {"reason": "x"}).status_code == 404
+
+
+def test_the_records_of_skipped_events_are_listed_read_only(malformed, pages):
+    SkippedEvent.objects.create(store="default", position=malformed, reason="why", user="mia")
+    auditor = client("view_eventstore", "view_skippedevent")
+    assert "why" in auditor.get("/admin/django_eventstore/skippedevent/").content.decode()
+
+
+# -- settings
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"page_sise": 5}, "page_size"),
+        ({"redact": {"T": "path"}}, "list"),
+        ({"trace_url": "javascript:{trace_id}"}, "https://"),
+        ({"trace_url": "https://x/{nope}"}, "trace_id"),
+        (5, "dict"),
+    ],
+)
+def test_wrong_settings_are_named_by_a_system_check(settings, options, complaint):
+    from django.core import checks
+
+    settings.EVENT_STORE_ADMIN = options
+    found = [
+        message
+        for message in checks.run_checks(tags=["event_stores"])
+        if message.id == "eventstore.E050"
+    ]
+    assert len(found) == 1
+    assert complaint in found[0].msg
