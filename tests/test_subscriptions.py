@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from itertools import islice
+from uuid import uuid4
 
 import pytest
+from django.db import connections
 
-from django_eventstore import Event, StoreUnavailableError
+from django_eventstore import Event, StoreUnavailableError, event_stores
+from django_eventstore.backends.database import notifications
+from django_eventstore.backends.jetstream import JetStreamEventStore
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.subscriptions import PAGE_SIZE
+from tests.servers import NatsServer
 
 
 def make_events(count, actor="a", kind="Happened", start=1):
@@ -33,10 +38,13 @@ class Listener(threading.Thread):
         self.changed = threading.Condition()
 
     def run(self):
-        for event in self.store.subscribe(stop=self.stop, **self.options):
-            with self.changed:
-                self.heard.append(event)
-                self.changed.notify_all()
+        try:
+            for event in self.store.subscribe(stop=self.stop, **self.options):
+                with self.changed:
+                    self.heard.append(event)
+                    self.changed.notify_all()
+        finally:
+            connections.close_all()
 
     def wait_for(self, count, timeout=20):
         with self.changed:
@@ -60,12 +68,77 @@ def store():
     return InMemoryEventStore()
 
 
-def test_it_catches_up_and_then_delivers_what_is_saved(store):
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param(
+            "default", marks=pytest.mark.django_db(databases=["default"], transaction=True)
+        ),
+        pytest.param(
+            "postgres", marks=pytest.mark.django_db(databases=["postgres"], transaction=True)
+        ),
+        pytest.param(
+            "mariadb", marks=pytest.mark.django_db(databases=["mariadb"], transaction=True)
+        ),
+        "nats_server",
+        "nats_server_oldest",
+    ]
+)
+def any_store(request):
+    """A store of each kind, empty."""
+    if request.param == "memory":
+        yield InMemoryEventStore()
+    elif request.param.startswith("nats"):
+        server = request.getfixturevalue(request.param)
+        yield jetstream_store(server, f"subscribed-{uuid4().hex}")
+    else:
+        yield event_stores[request.param]
+
+
+def jetstream_store(server, name):
+    return JetStreamEventStore(servers=[server.url], stream_name=name)
+
+
+def test_it_catches_up_and_then_delivers_what_is_saved(any_store):
+    store = any_store
     saved = store.save_events(make_events(PAGE_SIZE * 2 + 3))
     with Listener(store) as listener:
         assert listener.wait_for(len(saved)) == saved
-        saved += store.save_events(make_events(5, "b"))
+        for n in range(5):
+            saved += store.save_events(make_events(2, f"actor-{n}"))
         assert listener.wait_for(len(saved)) == saved
+
+
+@pytest.mark.parametrize("any_store", ["postgres", "nats_server"], indirect=True)
+@pytest.mark.django_db(databases=["postgres"], transaction=True)
+def test_it_hears_of_new_events_without_looking(any_store, monkeypatch):
+    """With no other read for a minute, only a notification can bring an event in time."""
+    from django_eventstore import subscriptions
+
+    store = any_store
+    monkeypatch.setattr(subscriptions, "SHORTEST_PAUSE", 60.0)
+    monkeypatch.setattr(type(store._watch("")), "longest_pause", 60.0)
+    saved = store.save_events(make_events(1))
+    with Listener(store) as listener:
+        listener.wait_for(1)
+        for n in range(3):
+            saved += store.save_events(make_events(1, f"actor-{n}"))
+            assert listener.wait_for(len(saved)) == saved
+            # A process sends notifications at intervals: let the next one go out.
+            notifications._last_sent.clear()
+
+
+def test_it_survives_a_killed_server():
+    """What was saved before and after comes, each once."""
+    with NatsServer() as server:
+        store = jetstream_store(server, "killed")
+        saved = store.save_events(make_events(3))
+        with Listener(store) as listener:
+            listener.wait_for(3)
+            server.kill()
+            server.start()
+            saved += store.save_events(make_events(2, "b"))
+            assert listener.wait_for(5) == saved
 
 
 def test_it_goes_on_behind_a_position(store):

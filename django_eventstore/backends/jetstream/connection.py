@@ -8,7 +8,8 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from itertools import count
 from typing import Any, Final, NamedTuple
 
@@ -207,6 +208,15 @@ class Connection:
         self._loop.call_soon_threadsafe(self._loop.call_later, seconds, operation.finish)
         return operation
 
+    def listen_once(self, subject: str, heard: Callable[[], None]) -> Future[bool]:
+        """Have ``heard`` called on the next message to ``subject``, on the loop's thread.
+
+        The result tells whether the server listens now: only where there is a connection.
+        """
+        if self.closed:
+            raise ConnectionError("the connection is closed")
+        return asyncio.run_coroutine_threadsafe(self._listen_once(subject, heard), self._loop)
+
     def close(self, timeout: float = 2.0) -> None:
         """Send what is to be sent, and close; waits ``timeout`` seconds at most."""
         if self.closed:
@@ -320,6 +330,19 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         self.error = error
         logger.info("NATS connection: %r", error)
+
+    async def _listen_once(self, subject: str, heard: Callable[[], None]) -> bool:
+        client = self._client
+        if client is None or not client.is_connected:
+            return False
+
+        async def on_message(message: Any) -> None:
+            heard()
+
+        subscription = await client.subscribe(subject, cb=on_message)
+        await subscription.unsubscribe(limit=1)
+        await client.flush()
+        return True
 
     async def _close(self) -> None:
         if self._connecting is not None:

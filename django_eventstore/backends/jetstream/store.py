@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage
 from ...events import Event, Snapshot
 from ...replay import ReplayError
 from ...store import EventStore
+from ...subscriptions import Watch
 from ...versions import (
     NO_HEAD,
     Entry,
@@ -40,9 +41,11 @@ from .history import History, leader_get
 from .ids import StoredIds
 from .names import EVENTS, SNAPSHOTS, stream_name
 from .operation import Operation, Turns, arun, run
+from .prune import prune
 from .snapshots import SnapshotReader, Snapshots
 from .store_reader import ActorSelection, Judge, StoreReader
 from .streams import ATOMIC_NEEDS, ATOMIC_SINCE, Stream, open_stream, set_up
+from .watch import JetStreamWatch
 
 Result = TypeVar("Result")
 Item_co = TypeVar("Item_co", covariant=True)
@@ -88,6 +91,7 @@ class JetStreamEventStore(EventStore):
     options: JetStreamConfig
     supports_unique_ids = False
     supports_lookup = False
+    supports_pruning = True
     multi_actor_append_needs = ATOMIC_NEEDS
     actor_orderings = frozenset({"actor_id"})
 
@@ -203,6 +207,14 @@ class JetStreamEventStore(EventStore):
         assert stream is not None
         return stream
 
+    def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+        return run(self._do_prune(namespace, actor_id, to_version))
+
+    async def _do_prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+        call = self._call()
+        stream = await open_stream(call, namespace, create=False)
+        return 0 if stream is None else await prune(call, History(stream, actor_id), to_version)
+
     # -- reading one actor
 
     async def _do_latest_version(self, namespace: str, actor_id: str) -> int:
@@ -274,6 +286,10 @@ class JetStreamEventStore(EventStore):
         if selected.actor_id is not None:
             return ActorSelection(History(stream, selected.actor_id), selected)
         return StoreReader(stream, selected)
+
+    def _watch(self, namespace: str) -> Watch:
+        subjects = f"{stream_name(namespace, self.options.stream_name)}.{EVENTS}.>"
+        return JetStreamWatch(lambda: self._call().connection, subjects)
 
     def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         return self._iterate(lambda call: self._open_store(call, namespace, selected))
