@@ -74,9 +74,6 @@ class JSONTextField(models.JSONField):
     def db_check(self, connection: Any) -> None:
         return None
 
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        return value
-
     def get_transform(self, lookup_name: str) -> Any:
         key_transform = super().get_transform(lookup_name)
         return lambda lhs, *args, **kwargs: key_transform(_Parsed(lhs), *args, **kwargs)

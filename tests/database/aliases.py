@@ -44,6 +44,14 @@ def execute(alias: str, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any,
         return cursor.fetchall() if cursor.description else []
 
 
+@contextmanager
+def rolled_back(alias: str):
+    """Run the block in a transaction, or a savepoint of the one around, that is rolled back."""
+    with transaction.atomic(alias):
+        yield
+        transaction.set_rollback(True, alias)
+
+
 def run_in_thread(function: Callable[[], Any]) -> Future:
     """Start ``function`` in a thread of its own, whose database connections are closed."""
     pool = ThreadPoolExecutor(1)

@@ -67,7 +67,14 @@ def page(
 
 def _summary(vendor: Vendor, row: tuple[Any, ...]) -> ActorSummary:
     actor_id, version, count, first, last = row
-    return ActorSummary(actor_id, version, count, vendor.aware(first), vendor.aware(last))
+    return ActorSummary(actor_id, version, count, _time(vendor, first), _time(vendor, last))
+
+
+def _time(vendor: Vendor, stored: Any) -> datetime | None:
+    try:
+        return vendor.aware(stored)
+    except ValueError:  # a malformed event's
+        return None
 
 
 def statistics(fetch: Fetch, namespace: str) -> StoreStatistics:
