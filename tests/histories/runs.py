@@ -35,13 +35,13 @@ class Report:
         defects: every broken promise.
         outcomes: (kind, outcome) of calls -> how many.
         faults: name -> how many.
-        events: how many events the store holds in the end.
+        history: what was checked.
     """
 
     defects: list[Defect]
     outcomes: Counter[tuple[str, str]]
     faults: Counter[str]
-    events: int
+    history: History
 
     def __str__(self) -> str:
         calls = ", ".join(
@@ -49,7 +49,7 @@ class Report:
             for (kind, outcome), number in sorted(self.outcomes.items())
         )
         faults = ", ".join(f"{name} {number}" for name, number in sorted(self.faults.items()))
-        return f"{self.events} events stored; calls: {calls}; faults: {faults or 'none'}"
+        return f"{len(self.history.log)} events stored; calls: {calls}; faults: {faults or 'none'}"
 
 
 @dataclass
@@ -65,6 +65,7 @@ class Run:
         workload: what clients do.
         faults: which faults to bring about, by name; the default is all of the site's.
         count: how many clients there are at any time.
+        calm: the shortest and the longest time in seconds between two faults.
     """
 
     site: Site
@@ -73,6 +74,7 @@ class Run:
     workload: Workload
     faults: Sequence[str] | None = None
     count: int = 3
+    calm: tuple[float, float] = (0.2, 0.8)
     _names: Iterator[int] = field(default_factory=itertools.count)
 
     def execute(self) -> Report:
@@ -87,7 +89,7 @@ class Run:
             end = time.monotonic() + self.workload.seconds
             names = self._fault_names()
             while names and time.monotonic() < end:
-                time.sleep(source.uniform(0.2, 0.8))
+                time.sleep(source.uniform(*self.calm))
                 name = source.choice(names)
                 if name == CLIENT_KILLED:
                     victim = source.choice(list(children))
@@ -113,7 +115,7 @@ class Run:
         log, actors = everything.result()
         history = History(operations, log, actors, stale_reads=self.site.stale_reads)
         outcomes = Counter((operation.kind, operation.outcome) for operation in operations)
-        return Report([*hung, *check(history)], outcomes, happened, len(log))
+        return Report([*hung, *check(history)], outcomes, happened, history)
 
     def _fault_names(self) -> list[str]:
         if self.faults is not None:
