@@ -95,6 +95,23 @@ def project(migrated, tmp_path):
         process.communicate()
 
 
+@pytest.fixture(scope="session")
+def seeded(migrated, tmp_path_factory):
+    """A database file of the sample project with 300 applications."""
+    project = Project(tmp_path_factory.mktemp("seeded"))
+    shutil.copy(migrated, project.database)
+    done = project.run("demo", "--actors", "300")
+    assert done.returncode == 0, done.stderr.decode()
+    return project.database
+
+
+@pytest.fixture
+def seeded_project(seeded, project):
+    """The sample project with 300 applications."""
+    shutil.copy(seeded, project.database)
+    return project
+
+
 @pytest.fixture
 def ndjson(tmp_path):
     """Write events, or lines as bytes, to a file; return its path."""

@@ -242,21 +242,19 @@ def test_a_missing_and_an_extra_event_are_named(store, copied):
 # -- real processes
 
 
-def test_events_go_to_standard_output_and_the_summary_to_standard_error(project):
-    project.run("demo", "--actors", "20")
+def test_events_go_to_standard_output_and_the_summary_to_standard_error(seeded_project):
 
-    done = project.run("export_events")
+    done = seeded_project.run("export_events")
 
     assert done.returncode == 0
     assert [json.loads(line)["position"] for line in done.stdout.splitlines()] == list(
-        range(1, project.count() + 1)
+        range(1, seeded_project.count() + 1)
     )
     assert b"events written" in done.stderr
 
 
-def test_a_reader_that_has_had_enough_is_no_error(project):
-    project.run("demo", "--actors", "150")
-    process = project.start("export_events")
+def test_a_reader_that_has_had_enough_is_no_error(seeded_project):
+    process = seeded_project.start("export_events")
     process.stdout.readline()
     process.stdout.close()
     process.wait(timeout=60)
@@ -281,20 +279,19 @@ def test_an_export_that_is_stopped_leaves_the_old_file(project, tmp_path):
     assert not any(tmp_path.glob(".events.ndjson.*"))
 
 
-def test_a_copy_that_is_killed_goes_on_where_it_stopped(project):
-    project.run("demo", "--actors", "400")
-    before = project.count()
+def test_a_copy_that_is_killed_goes_on_where_it_stopped(seeded_project):
+    before = seeded_project.count()
     copy = ("copy_events", "default", "default", "--to-namespace", "copy")
-    process = project.start(*copy, "--batch-size", "50")
-    wait_until(lambda: project.count() > before)
+    process = seeded_project.start(*copy, "--batch-size", "50")
+    wait_until(lambda: seeded_project.count() > before)
     process.kill()
     process.communicate()
 
-    done = project.run(*copy)
+    done = seeded_project.run(*copy)
 
     assert done.returncode == 0
     assert b"both stores hold the same" in done.stdout
-    assert project.count() == 2 * before
+    assert seeded_project.count() == 2 * before
 
 
 def test_an_exported_file_may_be_read_by_whom_the_umask_says(project, tmp_path):

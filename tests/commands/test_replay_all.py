@@ -159,8 +159,7 @@ def test_wrong_arguments(arguments, expected):
     assert expected in ended.err
 
 
-def test_workers_share_the_actors(project, tmp_path, monkeypatch):
-    project.run("demo", "--actors", "200")
+def test_workers_share_the_actors(seeded_project, tmp_path, monkeypatch):
     (tmp_path / "recording.py").write_text(
         "import os, pathlib\n"
         "def record(event):\n"
@@ -168,7 +167,7 @@ def test_workers_share_the_actors(project, tmp_path, monkeypatch):
         "    with path.open('a') as file:\n"
         "        file.write(f'{event.actor_id} {event.version}\\n')\n"
     )
-    done = project.run(
+    done = seeded_project.run(
         *("replay_events", "--all", "--handler", "recording.record", "--workers", "3"),
         RECORDS=str(tmp_path),
         PYTHONPATH=str(tmp_path),
@@ -186,19 +185,18 @@ def test_workers_share_the_actors(project, tmp_path, monkeypatch):
     assert len(files) == 3
     assert all(versions == list(range(1, len(versions) + 1)) for versions in histories.values())
     assert all(len(names) == 1 for names in workers.values())
-    assert sum(map(len, histories.values())) == project.count()
-    compared = project.run(
+    assert sum(map(len, histories.values())) == seeded_project.count()
+    compared = seeded_project.run(
         *("replay_events", "--all", "--compare-with", "permits.state.apply", "--workers", "2")
     )
     assert compared.returncode == 0
-    assert b"200 actors with" in compared.stdout
+    assert b"300 actors with" in compared.stdout
 
 
-def test_a_worker_that_dies_is_told(project, tmp_path):
-    project.run("demo", "--actors", "20")
+def test_a_worker_that_dies_is_told(seeded_project, tmp_path):
     (tmp_path / "dying.py").write_text("import os\ndef die(event):\n    os.kill(os.getpid(), 9)\n")
 
-    done = project.run(
+    done = seeded_project.run(
         *("replay_events", "--all", "--handler", "dying.die", "--workers", "2"),
         PYTHONPATH=str(tmp_path),
     )

@@ -198,14 +198,12 @@ def test_what_is_stored_cannot_act_on_the_terminal(store):
     assert json.loads(out)["actor_id"] == f"a{BIDI}"
 
 
-def test_as_a_user_runs_it(project):
-    assert project.run("demo", "--actors", "20").returncode == 0
-
-    shown = project.run("replay_events", "application-2022-00001", "--state")
+def test_as_a_user_runs_it(seeded_project):
+    shown = seeded_project.run("replay_events", "application-2022-00001", "--state")
     assert shown.returncode == 0
     assert b"applicant" in shown.stdout
 
-    missing = project.run("replay_events", "application-1999-00001")
+    missing = seeded_project.run("replay_events", "application-1999-00001")
     assert missing.returncode == 1
     assert missing.stderr.startswith(b"CommandError: There are no events of")
-    assert project.run("replay_events").returncode == 2
+    assert seeded_project.run("replay_events").returncode == 2

@@ -54,11 +54,10 @@ def test_a_line_says_what_happened_and_cannot_act_on_the_terminal(store):
     assert out.endswith('  Paid  order-1 v3 by u\\u202e7  {"n":5}\n')
 
 
-def test_new_events_are_shown_as_they_come_until_ctrl_c(project):
-    project.run("demo", "--actors", "3")
-    process = project.start("tail_events", "--last", "1", "--format", "json")
+def test_new_events_are_shown_as_they_come_until_ctrl_c(seeded_project):
+    process = seeded_project.start("tail_events", "--last", "1", "--format", "json")
     first = json.loads(process.stdout.readline())
-    assert first["position"] == project.count()
+    assert first["position"] == seeded_project.count()
 
     lines = b"".join(
         json.dumps(
@@ -72,7 +71,7 @@ def test_new_events_are_shown_as_they_come_until_ctrl_c(project):
         + b"\n"
         for number in range(5)
     )
-    assert project.run("import_events", "-", stdin=lines).returncode == 0
+    assert seeded_project.run("import_events", "-", stdin=lines).returncode == 0
 
     shown = [json.loads(process.stdout.readline()) for _ in range(5)]
     assert [event["id"] for event in shown] == [f"e-{number}" for number in range(5)]
@@ -81,12 +80,11 @@ def test_new_events_are_shown_as_they_come_until_ctrl_c(project):
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
-def test_lines_are_coloured_and_cut_on_a_terminal(project):
-    project.run("demo", "--actors", "3")
+def test_lines_are_coloured_and_cut_on_a_terminal(seeded_project):
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [*MANAGE, "tail_events", "--no-follow"],
-        env={**project.environment, "TERM": "xterm-256color", "COLUMNS": "60"},
+        env={**seeded_project.environment, "TERM": "xterm-256color", "COLUMNS": "60"},
         stdout=child,
         stderr=child,
         stdin=subprocess.DEVNULL,
@@ -102,7 +100,7 @@ def test_lines_are_coloured_and_cut_on_a_terminal(project):
 
     assert process.wait(timeout=30) == 0
     assert b"\x1b[3" in shown
-    plain = project.run("tail_events", "--no-follow")
+    plain = seeded_project.run("tail_events", "--no-follow")
     assert b"\x1b" not in plain.stdout
     assert max(len(line) for line in plain.stdout.splitlines()) > 60
     for line in shown.decode().splitlines():
