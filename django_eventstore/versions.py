@@ -89,10 +89,6 @@ class LocalVersionCache:
         self._lifetime = lifetime
         self._lock = threading.Lock()
         self._heads: OrderedDict[str, tuple[Head, float]] = OrderedDict()
-        os.register_at_fork(after_in_child=self._after_fork)
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # another thread may have held it
 
     def get(self, actor_id: str) -> Head | None:
         with self._lock:

@@ -29,7 +29,7 @@ from .connection import NO_RESPONDERS, Request
 from .history import MAX_SUBJECTS, History, leader_get, leader_get_all
 from .ids import StoredIds
 from .operation import Turns
-from .streams import ATOMIC_NEEDS, Stream
+from .streams import ATOMIC_NEEDS, Stream, check_stream
 
 WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
 TOO_LARGE: Final = 10054
@@ -276,7 +276,7 @@ class Publication:
             return False
         (reply,) = request.replies
         if reply.status == NO_RESPONDERS:
-            await self.stream.make_again(call)
+            await check_stream(call, self.stream)
             return False
         try:
             answer = read_api_reply(reply)

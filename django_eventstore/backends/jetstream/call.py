@@ -37,6 +37,13 @@ class ApiError(EventStoreError):
         super().__init__(f"NATS: {self.description} ({self.err_code})")
 
 
+class StreamGone(ApiError):
+    """The stream that this process has used was removed."""
+
+
+STREAM_NOT_FOUND: Final = 10059
+
+
 class Call:
     """What one call of the store has to ask the server, and until when.
 
@@ -84,6 +91,9 @@ class Call:
         """Send ``requests`` once, and wait for the answers for some time."""
         if not self.connection.usable:
             await self.connect()
+        if self.over:
+            # However late this process was woken up: what it decided long ago is not sent now.
+            return
         await self.connection.send(requests, self._attempt_deadline())
 
     def _attempt_deadline(self) -> float:
@@ -170,5 +180,6 @@ def read_api_reply(reply: Reply) -> dict[str, Any]:
     """
     document: dict[str, Any] = orjson.loads(reply.data)
     if error := document.get("error"):
-        raise ApiError(error)
+        gone = error.get("err_code") == STREAM_NOT_FOUND
+        raise StreamGone(error) if gone else ApiError(error)
     return document

@@ -75,6 +75,11 @@ class Stored(NamedTuple):
         return decode_number(self.subject.rpartition(b".")[2])
 
     @property
+    def stored_at(self) -> datetime:
+        """When the server stored it."""
+        return datetime.fromisoformat(_TIME.sub(r"\1\2", self.time))
+
+    @property
     def mark(self) -> Mark | None:
         """What one of our own messages says of itself; None: it is a stranger's."""
         start = self.headers.find(_MARK)

@@ -46,6 +46,12 @@ class StoredIds:
                 self._count += len(held) - before
                 self._actors[actor_id] = append, held
 
+    def clear(self) -> None:
+        """Forget all actors."""
+        with self._lock:
+            self._actors.clear()
+            self._count = 0
+
     def _forget(self, actor_id: str) -> None:
         _, ids = self._actors.pop(actor_id, (0, set()))
         self._count -= len(ids)

@@ -15,7 +15,7 @@ from .codec import GZIP_LINE, HEADER_ROOM, Stored, compress, header_block, load,
 from .connection import NO_RESPONDERS, Request
 from .history import leader_get, leader_request, list_subjects, read_message
 from .names import encode_actor
-from .streams import Stream
+from .streams import Stream, check_stream
 
 
 class Snapshots:
@@ -64,7 +64,7 @@ class Snapshots:
             request = Request(subject.encode(), payload, headers)
             await call.attempt([request])
             if request.answered and request.replies[0].status == NO_RESPONDERS:
-                await self.stream.make_again(call)
+                await check_stream(call, self.stream)
             elif request.answered:
                 try:
                     read_api_reply(request.replies[0])

@@ -32,7 +32,7 @@ from ..base import (
 from .actor_reader import ActorReader
 from .actors import list_actors
 from .append import Appender
-from .call import Call
+from .call import Call, StreamGone
 from .checks import check_durability, check_options
 from .codec import POSITION_BITS
 from .config import HEAD_LIFETIME, JetStreamConfig
@@ -44,20 +44,26 @@ from .operation import Operation, Turns, arun, run
 from .prune import prune
 from .snapshots import SnapshotReader, Snapshots
 from .store_reader import ActorSelection, Judge, StoreReader
-from .streams import ATOMIC_NEEDS, ATOMIC_SINCE, Stream, open_stream, set_up
+from .streams import ATOMIC_NEEDS, ATOMIC_SINCE, Stream, forget_streams, open_stream, set_up
 from .watch import JetStreamWatch
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Pages(Protocol[Item_co]):
     """What reads page by page."""
 
-    done: bool
+    @property
+    def done(self) -> bool:
+        """Whether there is no more."""
 
     async def page(self, call: Call) -> Sequence[Item_co]:
         """Return the next items."""
+
+
+Start = Callable[..., Coroutine[Operation, None, Pages[Item] | None]]
 
 
 class Shared:
@@ -128,7 +134,7 @@ class JetStreamEventStore(EventStore):
         namespace = self.namespace
         for entry in self._shared(namespace).cache.entries():
             if actor_id in (None, entry.actor_id):
-                head = run(self._do_head(namespace, entry))
+                head = self._run(self._do_head, namespace, entry)
                 yield entry, (head.version, head.appends)
 
     async def _do_head(self, namespace: str, entry: Entry) -> Head:
@@ -152,22 +158,65 @@ class JetStreamEventStore(EventStore):
     def _call(self) -> Call:
         return Call(self.options)
 
-    async def _arun(self, coroutine: Coroutine[Operation, None, Result]) -> Result:
+    def _run(
+        self,
+        function: Callable[..., Coroutine[Operation, None, Result]],
+        namespace: str,
+        *rest: Any,
+    ) -> Result:
+        try:
+            return run(function(namespace, *rest))
+        except StreamGone:
+            self._forget(namespace)
+            return run(function(namespace, *rest))
+
+    async def _arun(
+        self,
+        function: Callable[..., Coroutine[Operation, None, Result]],
+        namespace: str,
+        *rest: Any,
+    ) -> Result:
         if self.options.version_cache:
             # A Django cache may block, and may refuse to be used in an event loop.
-            return await sync_to_async(run)(coroutine)
-        return await arun(coroutine)
+            return await sync_to_async(self._run)(function, namespace, *rest)
+        try:
+            return await arun(function(namespace, *rest))
+        except StreamGone:
+            self._forget(namespace)
+            return await arun(function(namespace, *rest))
 
-    def _iterate(self, start: Callable[[Call], Any]) -> Iterator[Any]:
-        pages = run(start(self._call()))
-        while pages is not None and not pages.done:
-            yield from run(pages.page(self._call()))
+    def _forget(self, namespace: str) -> None:
+        """The streams were removed: what is known of them is of no use."""
+        forget_streams(self.options, namespace)
+        shared = self._shared(namespace)
+        shared.cache.clear()
+        shared.ids.clear()
 
-    async def _aiterate(self, start: Callable[[Call], Any]) -> AsyncGenerator[Any, None]:
-        pages = await self._arun(start(self._call()))
-        while pages is not None and not pages.done:
-            for item in await self._arun(pages.page(self._call())):
+    def _iterate(self, start: Start[Item], namespace: str, *rest: Any) -> Iterator[Item]:
+        pages, items = self._run(self._first_page, namespace, start, *rest)
+        while pages is not None:
+            yield from items
+            if pages.done:
+                return
+            items = run(pages.page(self._call()))
+
+    async def _aiterate(
+        self, start: Start[Item], namespace: str, *rest: Any
+    ) -> AsyncGenerator[Item, None]:
+        pages, items = await self._arun(self._first_page, namespace, start, *rest)
+        while pages is not None:
+            for item in items:
                 yield item
+            if pages.done:
+                return
+            items = await arun(pages.page(self._call()))
+
+    async def _first_page(
+        self, namespace: str, start: Start[Item], *rest: Any
+    ) -> tuple[Pages[Item] | None, Sequence[Item]]:
+        call = self._call()
+        pages = await start(call, namespace, *rest)
+        return pages, [] if pages is None else await pages.page(call)
 
     # -- writing
 
@@ -183,12 +232,12 @@ class JetStreamEventStore(EventStore):
     def _append(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed]:
-        return run(self._do_append(namespace, events, expected_version))
+        return self._run(self._do_append, namespace, events, expected_version)
 
     async def _aappend(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed]:
-        return await self._arun(self._do_append(namespace, events, expected_version))
+        return await self._arun(self._do_append, namespace, events, expected_version)
 
     async def _do_save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
         call = self._call()
@@ -197,10 +246,10 @@ class JetStreamEventStore(EventStore):
         await Snapshots(stream, snapshot.actor_id).save(call, snapshot, state, keep)
 
     def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
-        run(self._do_save_snapshot(namespace, snapshot, state))
+        self._run(self._do_save_snapshot, namespace, snapshot, state)
 
     async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
-        await self._arun(self._do_save_snapshot(namespace, snapshot, state))
+        await self._arun(self._do_save_snapshot, namespace, snapshot, state)
 
     async def _stream(self, call: Call, namespace: str, kind: str = EVENTS) -> Stream:
         stream = await open_stream(call, namespace, kind, create=True)
@@ -208,7 +257,7 @@ class JetStreamEventStore(EventStore):
         return stream
 
     def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
-        return run(self._do_prune(namespace, actor_id, to_version))
+        return self._run(self._do_prune, namespace, actor_id, to_version)
 
     async def _do_prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         call = self._call()
@@ -234,10 +283,10 @@ class JetStreamEventStore(EventStore):
         return head.version
 
     def _latest_version(self, namespace: str, actor_id: str) -> int:
-        return run(self._do_latest_version(namespace, actor_id))
+        return self._run(self._do_latest_version, namespace, actor_id)
 
     async def _alatest_version(self, namespace: str, actor_id: str) -> int:
-        return await self._arun(self._do_latest_version(namespace, actor_id))
+        return await self._arun(self._do_latest_version, namespace, actor_id)
 
     async def _open_actor(
         self, call: Call, namespace: str, actor_id: str, selected: ActorRange
@@ -248,12 +297,12 @@ class JetStreamEventStore(EventStore):
     def _read_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> Iterator[Event | ReplayError]:
-        return self._iterate(lambda call: self._open_actor(call, namespace, actor_id, selected))
+        return self._iterate(self._open_actor, namespace, actor_id, selected)
 
     def _aread_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> AsyncGenerator[Event | ReplayError, None]:
-        return self._aiterate(lambda call: self._open_actor(call, namespace, actor_id, selected))
+        return self._aiterate(self._open_actor, namespace, actor_id, selected)
 
     async def _open_snapshots(
         self, call: Call, namespace: str, actor_id: str, max_version: int | None
@@ -264,16 +313,12 @@ class JetStreamEventStore(EventStore):
     def _read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
-        return self._iterate(
-            lambda call: self._open_snapshots(call, namespace, actor_id, max_version)
-        )
+        return self._iterate(self._open_snapshots, namespace, actor_id, max_version)
 
     def _aread_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> AsyncGenerator[Snapshot | ReplayError, None]:
-        return self._aiterate(
-            lambda call: self._open_snapshots(call, namespace, actor_id, max_version)
-        )
+        return self._aiterate(self._open_snapshots, namespace, actor_id, max_version)
 
     # -- reading the whole store
 
@@ -292,12 +337,12 @@ class JetStreamEventStore(EventStore):
         return JetStreamWatch(lambda: self._call().connection, subjects)
 
     def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
-        return self._iterate(lambda call: self._open_store(call, namespace, selected))
+        return self._iterate(self._open_store, namespace, selected)
 
     def _aread_store(
         self, namespace: str, selected: Selection
     ) -> AsyncGenerator[Event | ReplayError, None]:
-        return self._aiterate(lambda call: self._open_store(call, namespace, selected))
+        return self._aiterate(self._open_store, namespace, selected)
 
     async def _do_event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
         call = self._call()
@@ -312,10 +357,10 @@ class JetStreamEventStore(EventStore):
         return next((item for item in items if item.position == position), None)
 
     def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
-        return run(self._do_event_at(namespace, position))
+        return self._run(self._do_event_at, namespace, position)
 
     async def _aevent_at(self, namespace: str, position: int) -> Event | ReplayError | None:
-        return await self._arun(self._do_event_at(namespace, position))
+        return await self._arun(self._do_event_at, namespace, position)
 
     async def _do_find_events(
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
@@ -341,12 +386,12 @@ class JetStreamEventStore(EventStore):
     def _find_events(
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
-        return run(self._do_find_events(namespace, event_ids, actor_ids))
+        return self._run(self._do_find_events, namespace, event_ids, actor_ids)
 
     async def _afind_events(
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
-        return await self._arun(self._do_find_events(namespace, event_ids, actor_ids))
+        return await self._arun(self._do_find_events, namespace, event_ids, actor_ids)
 
     async def _do_count_events(self, namespace: str, selected: Selection) -> int:
         call = self._call()
@@ -362,20 +407,20 @@ class JetStreamEventStore(EventStore):
         return count
 
     def _count_events(self, namespace: str, selected: Selection) -> int:
-        return run(self._do_count_events(namespace, selected))
+        return self._run(self._do_count_events, namespace, selected)
 
     async def _acount_events(self, namespace: str, selected: Selection) -> int:
-        return await self._arun(self._do_count_events(namespace, selected))
+        return await self._arun(self._do_count_events, namespace, selected)
 
     async def _do_statistics(self, namespace: str) -> StoreStatistics:
         stream = await open_stream(self._call(), namespace, create=False)
         return StoreStatistics(0, 0) if stream is None else await estimate(stream, self._call)
 
     def _statistics(self, namespace: str) -> StoreStatistics:
-        return run(self._do_statistics(namespace))
+        return self._run(self._do_statistics, namespace)
 
     async def _astatistics(self, namespace: str) -> StoreStatistics:
-        return await self._arun(self._do_statistics(namespace))
+        return await self._arun(self._do_statistics, namespace)
 
     async def _do_list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
@@ -389,12 +434,12 @@ class JetStreamEventStore(EventStore):
     def _list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
     ) -> ActorPage:
-        return run(self._do_list_actors(namespace, search, order_by, limit, cursor))
+        return self._run(self._do_list_actors, namespace, search, order_by, limit, cursor)
 
     async def _alist_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
     ) -> ActorPage:
-        return await self._arun(self._do_list_actors(namespace, search, order_by, limit, cursor))
+        return await self._arun(self._do_list_actors, namespace, search, order_by, limit, cursor)
 
     # -- life cycle
 
@@ -407,10 +452,10 @@ class JetStreamEventStore(EventStore):
         return lines
 
     def setup(self, *, update: bool = False, check: bool = False) -> list[str]:
-        return run(self._do_setup(self.namespace, update, check))
+        return self._run(self._do_setup, self.namespace, update, check)
 
     async def asetup(self, *, update: bool = False, check: bool = False) -> list[str]:
-        return await self._arun(self._do_setup(self.namespace, update, check))
+        return await self._arun(self._do_setup, self.namespace, update, check)
 
     def check(self) -> list[CheckMessage]:
         return check_options(self.alias, self.options)

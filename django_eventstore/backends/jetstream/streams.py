@@ -10,13 +10,12 @@ from typing import Any, Final
 import orjson
 
 from ...exceptions import NamespaceCollisionError, UnsupportedOperation
-from .call import ApiError, Call
+from .call import ApiError, Call, StreamGone
 from .config import JetStreamConfig
 from .names import EVENTS, SNAPSHOTS, stream_name
 
 logger = logging.getLogger("django_eventstore")
 
-NOT_FOUND: Final = 10059
 NAME_IN_USE: Final = 10058
 S2_SINCE: Final = (2, 10)
 ATOMIC_SINCE: Final = (2, 12)
@@ -31,15 +30,11 @@ class Stream:
         name: its name.
         prefix: what its subjects begin with, the dot included.
         config: its configuration, as the server gives it.
-        namespace: whose it is.
-        kind: events or snapshots.
     """
 
     name: str
     prefix: str
     config: dict[str, Any]
-    namespace: str
-    kind: str
 
     @property
     def direct(self) -> bool:
@@ -51,11 +46,6 @@ class Stream:
         """Whether it takes atomic batches. A server that does not know them drops the setting."""
         return bool(self.config.get("allow_atomic"))
 
-    async def make_again(self, call: Call) -> None:
-        """Make the stream if it is gone: nobody answered on its subjects."""
-        forget_stream(call.options, self.namespace, self.kind)
-        await open_stream(call, self.namespace, self.kind, create=True)
-
 
 # What this process has opened: (connection, kind, namespace, stream name) -> stream.
 _open: dict[tuple[Any, ...], Stream] = {}
@@ -65,9 +55,19 @@ def _key(options: JetStreamConfig, namespace: str, kind: str) -> tuple[Any, ...]
     return (*options.connection_key, options.domain, kind, namespace, options.stream_name)
 
 
-def forget_stream(options: JetStreamConfig, namespace: str, kind: str = EVENTS) -> None:
-    """Look at the stream again before it is used next."""
-    _open.pop(_key(options, namespace, kind), None)
+def forget_streams(options: JetStreamConfig, namespace: str) -> None:
+    """Look at the streams of ``namespace`` again before they are used next."""
+    for kind in (EVENTS, SNAPSHOTS):
+        _open.pop(_key(options, namespace, kind), None)
+
+
+async def check_stream(call: Call, stream: Stream) -> None:
+    """Find out why nobody answers on the stream's subjects.
+
+    Raises:
+        StreamGone: it was removed.
+    """
+    await call.api(f"STREAM.INFO.{stream.name}")
 
 
 async def open_stream(
@@ -89,7 +89,7 @@ async def open_stream(
             config = await _create(call, namespace, kind)
         name = wanted_name(call.options, namespace, kind)
         base = stream_name(namespace, call.options.stream_name)
-        stream = _open[key] = Stream(name, f"{base}.{kind}.", config, namespace, kind)
+        stream = _open[key] = Stream(name, f"{base}.{kind}.", config)
         for line in differences(call.options, namespace, kind, config, call):
             logger.warning("Stream %s: %s. See setup_event_stores.", name, line)
     return stream
@@ -99,10 +99,8 @@ async def _find(call: Call, namespace: str, kind: str) -> dict[str, Any] | None:
     name = wanted_name(call.options, namespace, kind)
     try:
         info = await call.api(f"STREAM.INFO.{name}")
-    except ApiError as error:
-        if error.err_code == NOT_FOUND:
-            return None
-        raise
+    except StreamGone:
+        return None
     config: dict[str, Any] = info["config"]
     _check_owner(call.options, namespace, kind, config)
     return config
@@ -230,7 +228,7 @@ async def set_up(call: Call, namespace: str, kind: str, *, update: bool, check: 
     if found and update and not check:
         wanted = wanted_config(call.options, namespace, kind, call)
         await call.api(f"STREAM.UPDATE.{name}", {**config, **wanted})
-        forget_stream(call.options, namespace, kind)
+        forget_streams(call.options, namespace)
         return []
     return [f"{name}: {line}" for line in found]
 

@@ -1,0 +1,58 @@
+"""What the processes do that the tests start: write while the server fails."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django_eventstore import Event, StoreUnavailableError
+from tests.jetstream.stores import open_store
+
+SHARED = "shared"
+
+
+def write_until(url, stop, name):
+    """Append to an actor of our own and to a shared one until the file `stop` is there.
+
+    Whatever is not acknowledged is saved again, as an application would. Returns the ids of the
+    acknowledged events by actor, in order.
+    """
+    store = open_store(url, timeout=2.0)
+    saved = {name: [], SHARED: []}
+    number = 0
+    while not Path(stop).exists():
+        number += 1
+        for actor_id in (name, SHARED):
+            event = Event(actor_id, "counted", {"by": name, "n": number})
+            again = True
+            while again:
+                try:
+                    store.save_event(event)
+                    again = False
+                except StoreUnavailableError:
+                    again = True
+            saved[actor_id].append(event.id)
+    return saved
+
+
+def use_after_fork(url):
+    """Save before and after forks, in parent and children; return how the children ended."""
+    store = open_store(url, "forks")
+    store.save_event(Event("parent", "counted"))
+    kept = Event("kept", "counted")
+    pids = []
+    for number in range(3):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                store.save_event(Event(f"child-{number}", "counted"))
+                store.save_event(Event("parent", "counted"))
+                store.save_event(kept)
+                status = 0
+            finally:
+                os._exit(status)
+        pids.append(pid)
+    store.save_event(Event("parent", "counted"))
+    store.save_event(kept)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
