@@ -7,8 +7,10 @@ import random
 import signal
 import threading
 import time
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -20,9 +22,11 @@ from django_eventstore.consumer_models import ConsumerWorker, ParkedEvent
 from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
 from tests.children import Child
+from tests.servers import NatsServer
 
 from .figures import agree, contents
-from .workers import LEASE, keep_forwarders, keep_workers
+from .projections import make_counting
+from .workers import FORWARDER_LEASE, LEASE, keep_forwarders, keep_workers
 
 KILLS = 20
 ACTORS = 60
@@ -58,26 +62,36 @@ def wait_until(condition, what, seconds=30):
         time.sleep(0.02)
 
 
-def kill_one_of(alias):
-    """Kill a worker that owns shards; those that hold them change all the time."""
-    owners = ConsumerWorker.objects.using(alias).exclude(shards=None).distinct()
-    name = random.choice(list(owners.values_list("name", flat=True)))
-    with suppress(ProcessLookupError):  # killed before, and not yet missed
-        os.kill(int(name.split(":")[1]), signal.SIGKILL)
+class Killer:
+    """Kills workers that own shards, each once; those that hold them change all the time."""
+
+    def __init__(self, alias):
+        self.owners = ConsumerWorker.objects.using(alias).exclude(shards=None).distinct()
+        self.killed = set()
+
+    def alive(self):
+        return set(self.owners.values_list("name", flat=True)) - self.killed
+
+    def kill_one(self):
+        wait_until(self.alive, "a worker owns shards")
+        name = random.choice(sorted(self.alive()) or [None])
+        if name is not None:
+            self.killed.add(name)
+            os.kill(int(name.split(":")[1]), signal.SIGKILL)
 
 
 @pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 def test_workers_are_killed_and_replaced():
     """Four workers share the shards; twenty times one is killed and another added."""
     name, store = "counting-postgres", event_stores["postgres"]
-    owners = ConsumerWorker.objects.using("postgres").exclude(shards=None).distinct()
+    killer = Killer("postgres")
     with load(store):
         keeper = Child(keep_workers, 4, name)
         try:
-            wait_until(lambda: owners.count() >= 4, "four workers share the shards")
-            for _ in range(KILLS):
+            wait_until(lambda: len(killer.alive()) >= 4, "four workers share the shards")
+            while len(killer.killed) < KILLS:
                 time.sleep(random.uniform(0.05, 0.5))
-                kill_one_of("postgres")
+                killer.kill_one()
         finally:
             keeper.kill()
     ProjectionWorker(get_projection(name), once=True, lease=LEASE).run()
@@ -85,26 +99,65 @@ def test_workers_are_killed_and_replaced():
     agree("postgres")
 
 
+def with_stream(server):
+    """Return EVENT_STORES with a JetStream store on ``server``."""
+    stream = {
+        "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+        "OPTIONS": {"servers": [server.url], "stream_name": f"s{uuid4().hex}"},
+    }
+    return {**settings.EVENT_STORES, "stream": stream}
+
+
 @pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 def test_forwarders_are_killed_and_replaced(nats_server):
     """Two forwarders at a time, by mistake; twenty times the one at work is killed."""
-    stores = {
-        **settings.EVENT_STORES,
-        "stream": {
-            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
-            "OPTIONS": {"servers": [nats_server.url], "stream_name": "forwarded"},
-        },
-    }
+    stores = with_stream(nats_server)
     with override_settings(EVENT_STORES=stores):
         source, target = event_stores["postgres"], event_stores["stream"]
         with load(source):
             keeper = Child(keep_forwarders, 2, "postgres", "stream", stores)
             try:
-                wait_until(target.count_events, "events arrive")
-                for _ in range(KILLS):
-                    time.sleep(random.uniform(0.02, 0.2))
-                    kill_one_of("postgres")
+                killer = Killer("postgres")
+                while len(killer.killed) < KILLS:
+                    killer.kill_one()
+                    time.sleep(random.uniform(0, 0.05))
             finally:
                 keeper.kill()
-        Forwarder(source, target, lease=LEASE).run()
+        Forwarder(source, target, lease=FORWARDER_LEASE).run()
         assert contents(target) == contents(source)
+
+
+@pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
+def test_the_server_is_killed_and_started_again():
+    """What reads it and what writes to it goes on: a forwarder, and a projection of its target."""
+    with NatsServer() as server, override_settings(EVENT_STORES=with_stream(server)):
+        source, target = event_stores["postgres"], event_stores["stream"]
+        counting = make_counting("postgres", name="of-the-stream", store="stream")()
+        stop = threading.Event()
+        runs = [
+            Forwarder(source, target, follow=True, stop=stop).run,
+            ProjectionWorker(counting, stop=stop).run,
+        ]
+        with load(source), ThreadPoolExecutor() as pool:
+            running = [pool.submit(in_thread, run) for run in runs]
+            try:
+                for _ in range(KILLS):
+                    sent = target.count_events()
+                    wait_until(lambda: target.count_events() > sent, "events arrive")  # noqa: B023
+                    time.sleep(random.uniform(0, 0.1))
+                    server.kill()
+                    server.start()
+            finally:
+                stop.set()
+        assert [run.result() > 0 for run in running] == [True, True]
+        Forwarder(source, target).run()
+        ProjectionWorker(counting, once=True).run()
+        assert contents(target) == contents(source)
+        agree("postgres", target)
+
+
+def in_thread(run):
+    try:
+        return run()
+    finally:
+        connections.close_all()

@@ -11,7 +11,8 @@ from django_eventstore import event_stores
 from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
 
-LEASE = timedelta(seconds=1)
+LEASE = timedelta(seconds=0.5)
+FORWARDER_LEASE = timedelta(seconds=0.25)
 
 
 class Orphaned:
@@ -62,5 +63,9 @@ def forward(source, target, stores, *, stop):
     """Forward until told to stop."""
     with override_settings(EVENT_STORES=stores):
         Forwarder(
-            event_stores[source], event_stores[target], follow=True, stop=stop, lease=LEASE
+            event_stores[source],
+            event_stores[target],
+            follow=True,
+            stop=stop,
+            lease=FORWARDER_LEASE,
         ).run()
