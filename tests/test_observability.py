@@ -6,6 +6,7 @@ import logging
 import sys
 
 import pytest
+from django.db.utils import OperationalError
 from django.http import HttpResponse
 from django.test import RequestFactory
 from opentelemetry import trace
@@ -25,6 +26,7 @@ from django_eventstore import (
     event_stores,
     prometheus,
 )
+from django_eventstore.backends.database.mysql import MySQL
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.consumers import open_consumer
 from django_eventstore.middleware import EventMetadataMiddleware
@@ -167,6 +169,23 @@ class TestTheSignal:
 
         assert ("retry", "conflict", 0) in briefly(told)
         assert briefly(told)[-1] == ("save", "ok", 1)
+
+    @pytest.mark.needs("mariadb")
+    @pytest.mark.django_db(transaction=True, databases=["mariadb"])
+    def test_trying_again_after_a_deadlock_is_told(self, told, monkeypatch):
+        store = event_stores["mariadb"]
+        append = MySQL.append
+        deadlocks = iter([OperationalError(1213, "Deadlock found when trying to get lock")])
+
+        def unlucky(*args):
+            for deadlock in deadlocks:
+                raise deadlock
+            return append(*args)
+
+        monkeypatch.setattr(MySQL, "append", unlucky)
+
+        assert store.save_event(Event("order-1", "placed")).version == 1
+        assert briefly(told) == [("retry", "error", 0), ("save", "ok", 1)]
 
     def test_a_receiver_that_fails_is_logged_and_changes_nothing(self, store, told, caplog):
         def fail(**values):

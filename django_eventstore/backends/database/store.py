@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...events import Event, Snapshot
 from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
+from ...observability import retried
 from ...replay import ReplayError
 from ...store import EventStore
 from ...subscriptions import Watch
@@ -116,6 +117,7 @@ class DatabaseEventStore(EventStore):
                     raise unavailable(
                         self.database, error, outcome_unknown=lost and not joined
                     ) from error
+                retried(self, namespace, events[0].event.actor_id, error)
                 pause(attempt)
             else:
                 if placed is not None:
