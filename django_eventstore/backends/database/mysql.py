@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from ...exceptions import UnsupportedOperation
 from ..base import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
-from .rows import correlation_of, format_utc, parse_utc
+from .rows import Row, correlation_of, format_utc, parse_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS, SNAPSHOTS, WRITERS
 from .vendor import Move, Vendor
 
@@ -57,6 +57,11 @@ class MySQL(Vendor):
         ON DUPLICATE KEY UPDATE version = VALUES(version), event_count = VALUES(event_count),
             first_timestamp = VALUES(first_timestamp), last_timestamp = VALUES(last_timestamp)
         """
+
+    def fetch_unwatched(self, driver: Any, sql: str, params: Sequence[Any]) -> list[Row]:
+        with driver.cursor() as cursor:
+            cursor.execute(sql, params)
+            return list(cursor.fetchall())
 
     def before_writing(self, cursor: CursorWrapper) -> None:
         cursor.execute(_NEWEST)

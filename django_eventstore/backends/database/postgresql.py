@@ -21,7 +21,7 @@ from ...metadata import CORRELATION_ID
 from ...validation import MAX_TEXT_LENGTH, MAX_VERSION
 from ..base import NewEvent, Placed
 from .fence import WRONG_ISOLATION, SQLFence
-from .rows import correlation_of, mark_utc
+from .rows import Row, correlation_of, mark_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS
 from .vendor import Move, Vendor
 
@@ -141,16 +141,15 @@ class PostgreSQL(Vendor):
         connection, joins = self.connection, self.joins
         announce = _ANNOUNCE_ONCE if joins else _ANNOUNCE
         # A refused statement would spoil the caller's transaction.
-        with (
-            transaction.atomic(connection.alias) if joins else nullcontext(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(
-                f"WITH announced AS MATERIALIZED ({announce}), head AS ({sql}) {insert}",
-                params,
+        with transaction.atomic(connection.alias) if joins else nullcontext():
+            rows = self.fetch(
+                f"WITH announced AS MATERIALIZED ({announce}), head AS ({sql}) {insert}", params
             )
-            rows = cursor.fetchall()
         return [Placed(*row) for row in rows] or None
+
+    def fetch_unwatched(self, driver: Any, sql: str, params: Sequence[Any]) -> list[Row]:
+        rows: list[Row] = driver.execute(sql, params).fetchall()
+        return rows
 
     def before_writing(self, cursor: CursorWrapper) -> None:
         # What readers look for; see _WRITERS. COPY locks the table too late, behind nextval().

@@ -79,16 +79,8 @@ class SQLite(Vendor):
         )
         return [Placed(*row) for row in rows] or None
 
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
-        connection = self.connection
-        if connection.execute_wrappers or connection.queries_logged or not connection.connection:
-            return super().fetch(sql, params)
-        # Nobody is watching: Django's cursor would cost as much as a small statement itself.
-        connection.validate_no_broken_transaction()
-        with connection.wrap_database_errors:
-            rows: list[Row] = connection.connection.execute(
-                sql.replace("%s", "?"), params
-            ).fetchall()
+    def fetch_unwatched(self, driver: Any, sql: str, params: Sequence[Any]) -> list[Row]:
+        rows: list[Row] = driver.execute(sql.replace("%s", "?"), params).fetchall()
         return rows
 
     def lock_actors(

@@ -78,10 +78,20 @@ class Vendor(ABC):
 
     def fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
         """Return the rows of one statement."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            rows: list[Row] = cursor.fetchall()
-        return rows
+        connection = self.connection
+        if connection.execute_wrappers or connection.queries_logged or not connection.connection:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, params)
+                rows: list[Row] = cursor.fetchall()
+            return rows
+        # Nobody is watching: Django's cursor would cost as much as a small statement itself.
+        connection.validate_no_broken_transaction()
+        with connection.wrap_database_errors:
+            return self.fetch_unwatched(connection.connection, sql, params)
+
+    @abstractmethod
+    def fetch_unwatched(self, driver: Any, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Return the rows of one statement, straight from the driver's connection."""
 
     # -- writing
 
