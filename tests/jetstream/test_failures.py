@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
-from django_eventstore import Event, StoreUnavailableError, VersionConflictError
+from django_eventstore import Event, StoreUnavailableError
 from tests.children import Child, run_in_processes
 from tests.jetstream import writers
 from tests.jetstream.stores import open_store
@@ -56,9 +57,9 @@ def run_through(url, store, stop, disturb, rounds, writers_count=4):
 
         wait_until(lambda: progress() > 10, "the writers write", 60)
         for _ in range(rounds):
-            before = progress()
+            goal = progress() + 1
             disturb()
-            wait_until(lambda: progress() > before, "the writers go on", 60)
+            wait_until(lambda goal=goal: progress() >= goal, "the writers go on", 60)
         stop.touch()
         return [child.result(60) for child in children]
     finally:
@@ -117,7 +118,7 @@ def test_without_a_server_calls_end_at_their_deadline():
         lambda: store.get_latest_version("order-1"),
         lambda: store.get_events("order-1"),
         lambda: list(store.read_all()),
-        lambda: store.get_actors(),
+        store.get_actors,
     ):
         with pytest.raises(StoreUnavailableError):
             read()
@@ -154,41 +155,50 @@ def test_nothing_written_during_an_outage_appears_later(server):
     assert saved.version == 2
 
 
-def test_eight_processes_on_one_actor(nats_server):
-    store = open_store(nats_server.url, "eight-writers")
-    arguments = [(nats_server.url, "order-1", 25)] * 8
-    results = run_in_processes(save_in_namespace, arguments)
-    versions = sorted(version for result in results for _, version in result)
-    assert versions == list(range(1, 201))
-    assert [event.version for event in store.get_events("order-1")] == versions
+def test_eight_processes_share_actors(nats_server):
+    arguments = [(nats_server.url, f"writer-{number}") for number in range(8)]
+    results = run_in_processes(writers.share, arguments)
+    store = open_store(nats_server.url, "shared-actors")
+    # At any version: nobody fails, and every version is there once.
+    events = store.get_events("any")
+    assert [event.version for event in events] == list(range(1, 161))
+    assert sorted(event.id for event in events) == sorted(ids_of(results, "any"))
+    # At a version: each has one winner.
+    events = store.get_events("expected")
+    assert [event.version for event in events] == list(range(1, len(events) + 1))
+    assert sorted(event.id for event in events) == sorted(ids_of(results, "expected"))
+    assert len(events) >= 10
 
 
-def save_in_namespace(url, actor_id, count):
-    store = open_store(url, "eight-writers")
-    saved = [store.save_event(Event(actor_id, "counted")) for _ in range(count)]
-    return [(event.id, event.version) for event in saved]
+def ids_of(results, actor_id):
+    return [event_id for result in results for event_id in result[actor_id]]
 
 
-def test_eight_processes_that_expect_a_version_have_one_winner_each(nats_server):
-    results = run_in_processes(compete, [(nats_server.url,)] * 8)
-    won = [event_id for result in results for event_id in result]
-    stored = open_store(nats_server.url, "competitors").get_events("order-1")
-    assert [event.version for event in stored] == list(range(1, len(stored) + 1))
-    assert sorted(event.id for event in stored) == sorted(won)
-    assert len(won) >= 10
+def test_a_client_reads_its_own_writes_from_replicas(nats_cluster):
+    store = open_store(",".join(nats_cluster.urls), "own-writes", replicas=3, timeout=20.0)
+    store.setup()
+    stop = threading.Event()
 
+    def load(number):
+        own = open_store(",".join(nats_cluster.urls), "own-writes", replicas=3, timeout=20.0)
+        while not stop.is_set():
+            own.save_events([Event(f"load-{number}", "x" * 200) for _ in range(50)])
 
-def compete(url):
-    store = open_store(url, "competitors")
-    won = []
-    for _ in range(10):
-        event = Event("order-1", "counted")
-        try:
-            seen = store.get_latest_version("order-1")
-            won.append(store.save_event(event, expected_version=seen).id)
-        except VersionConflictError as error:
-            assert error.current_version > seen
-    return won
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(1, 151):
+            actor_id = f"order-{number % 7}"
+            saved = store.save_event(Event(actor_id, "counted", {"n": number}))
+            assert store.get_events(actor_id)[-1] == saved
+            assert store.get_latest_version(actor_id) == saved.version
+            assert store.get_event(saved.position) == saved
+            assert next(store.read_all(after=saved.position - 1)) == saved
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_fork_opens_a_connection_of_its_own(nats_server):

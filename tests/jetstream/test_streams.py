@@ -91,7 +91,7 @@ def test_namespaces_that_come_to_one_name_are_refused(any_nats_server, first, se
         lambda: other.get_latest_version("order-1"),
         lambda: other.get_latest_snapshot("order-1"),
         lambda: list(other.read_all()),
-        lambda: other.setup(),
+        other.setup,
     ):
         with pytest.raises(NamespaceCollisionError, match="rename one of them"):
             use()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from django_eventstore import Event, StoreUnavailableError
+from django_eventstore import Event, StoreUnavailableError, VersionConflictError
 from tests.jetstream.stores import open_store
 
 SHARED = "shared"
@@ -32,6 +32,21 @@ def write_until(url, stop, name):
                 except StoreUnavailableError:
                     again = True
             saved[actor_id].append(event.id)
+    return saved
+
+
+def share(url, name):
+    """Append at any version, and at the version seen; return the ids that were stored."""
+    store = open_store(url, "shared-actors")
+    saved = {"any": [], "expected": []}
+    for number in range(20):
+        saved["any"].append(store.save_event(Event("any", name, {"n": number})).id)
+        seen = store.get_latest_version("expected")
+        try:
+            event = store.save_event(Event("expected", name), expected_version=seen)
+        except VersionConflictError:
+            continue
+        saved["expected"].append(event.id)
     return saved
 
 

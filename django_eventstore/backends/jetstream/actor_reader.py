@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...events import Event
 from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
 from ..base import ActorRange
@@ -122,10 +121,11 @@ class ActorReader:
             found = [from_direct(each) for each in replies[:-1]]
             top = self.head.appends
             appends = [each for each in found if each.number and each.number <= top]
+            appends.sort(key=_number)
             strays = [each for each in found if not each.number or each.number > top]
             self._strays = [stray_error(stray) for stray in strays]
-            if len(appends) == top and appends[-1].sequence == last.sequence:
-                # All of it, and none behind the leader: the common case.
+            if len(appends) == top:
+                # All that the leader told of: the common case.
                 self.done = True
                 return self._take(appends) + self._strays
         await self._find_head(call)
@@ -223,10 +223,5 @@ class ActorReader:
         return self._select(items)
 
 
-async def read_whole(history: History, call: Call) -> list[Event]:
-    """Return all events of an actor, without the malformed ones."""
-    reader = ActorReader(history, ActorRange())
-    events: list[Event] = []
-    while not reader.done:
-        events += (item for item in await reader.page(call) if isinstance(item, Event))
-    return events
+def _number(stored: Stored) -> int:
+    return stored.number or 0

@@ -122,12 +122,16 @@ class Appender:
         histories = {actor_id: History(self.stream, actor_id) for actor_id in actors}
         known = {actor_id: self.cache.get(actor_id) for actor_id in actors}
         certain = False
+        taken: dict[str, int] = {}  # the number that the server refused, by actor
         for tries in count():
             heads = {}
             for actor_id, history in histories.items():
                 head = known[actor_id]
                 if certain or head is None:
                     head = await history.head(call, head)
+                    if head.appends + 1 == taken.get(actor_id):
+                        # Not by an append: what stands there came before its turn.
+                        head = head._replace(appends=head.appends + 1)
                 heads[actor_id] = head
                 if unsure:
                     await self._check_ids(call, history, head, unsure)
@@ -138,9 +142,10 @@ class Appender:
                 if certain:
                     raise
             else:
-                sequence = await self._publish(call, plans)
-                if sequence is not None:
-                    return self._accepted(plans, sequence)
+                publication = await self._publish(call, plans)
+                if publication.sequence is not None:
+                    return self._accepted(plans, publication.sequence)
+                taken = publication.taken
                 if call.over:
                     raise plans[0].conflict()
                 if tries > 1:
@@ -223,10 +228,8 @@ class Appender:
             ]
         return placed
 
-    async def _publish(self, call: Call, plans: Sequence[Plan]) -> int | None:
-        """Store the messages, all or none; return the sequence of the first.
-
-        None: nothing was stored, for another's append stands on one of the subjects.
+    async def _publish(self, call: Call, plans: Sequence[Plan]) -> Publication:
+        """Store the messages, all or none, or find out that they are refused.
 
         Raises:
             DuplicateEventError: the id is that of another actor's event.
@@ -236,7 +239,7 @@ class Appender:
         for tries in count():
             try:
                 if await publication.attempt(call):
-                    return publication.sequence
+                    return publication
             except StoreUnavailableError as error:
                 if publication.uncertain and not error.outcome_unknown:
                     raise call.unavailable(outcome_unknown=True) from error
@@ -257,6 +260,7 @@ class Publication:
     Attributes:
         sequence: that of the first message, once it is known; None: refused.
         uncertain: whether they may have been stored without our having been told.
+        taken: where they are refused, the numbers that others' messages stand on, by actor.
     """
 
     def __init__(self, stream: Stream, plans: Sequence[Plan]) -> None:
@@ -264,6 +268,7 @@ class Publication:
         self.plans = plans
         self.sequence: int | None = None
         self.uncertain = False
+        self.taken: dict[str, int] = {}
         # Lets the server find the same id in another actor. A batch cannot have it.
         self._message_id = len(plans) == 1
 
@@ -312,6 +317,12 @@ class Publication:
         ]
         if all(ours) and found[0] is not None:
             self.sequence = found[0].sequence
+        else:
+            self.taken = {
+                plan.history.actor_id: plan.head.appends + 1
+                for plan, stored, own in zip(self.plans, found, ours, strict=True)
+                if stored is not None and not own
+            }
         # Otherwise the subjects are another's for good: no copy of ours can be stored any more.
         self.uncertain = False
         return True

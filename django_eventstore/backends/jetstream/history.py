@@ -165,6 +165,9 @@ def fold(head: Head, stored: Stored, actor_id: str) -> tuple[Head, Items]:
     """Return how far the actor is with ``stored`` on top of ``head``, and what it holds."""
     number = stored.number
     assert number is not None
+    if stored.sequence < head.sequence:
+        # It stood there before its turn came, and was passed over.
+        return head._replace(appends=number), [stray_error(stored)]
     own = decode_own(stored, actor_id)
     mark = stored.mark
     if own is not None and mark is not None:
