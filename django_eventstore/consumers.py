@@ -15,38 +15,43 @@ from .consumer_models import Consumer, ConsumerStatus, ParkedEvent, ShardLease
 from .store import EventStore
 
 
-def open_consumer(
-    name: str, store: EventStore, *, shards: int, using: str, namespace: str | None = None
-) -> Consumer:
+def open_consumer(name: str, store: EventStore, *, shards: int, using: str) -> Consumer:
     """Return the live consumer of that name in the store's namespace, made on first use.
 
     Raises:
         ImproperlyConfigured: it reads another store, has another number of shards, or the swap of
             a rebuild was broken off.
     """
-    namespace = store.namespace if namespace is None else namespace
-    generations = Consumer.objects.using(using).filter(name=name, namespace=namespace)
-    if generations.filter(status=ConsumerStatus.SWAPPING).exists():
-        raise ImproperlyConfigured(
-            f"A swap of {name!r} was broken off; run rebuild_projection {name} to finish it."
-        )
-    consumer = generations.filter(status=ConsumerStatus.LIVE).first()
+    consumer = find_consumer(name, store.namespace, using=using)
     if consumer is None:
-        consumer = create_consumer(name, store, namespace, shards=shards, using=using)
+        consumer = create_consumer(name, store, shards=shards, using=using)
     if consumer.store != (store.alias or ""):
         raise ImproperlyConfigured(
             f"{name!r} has read the store {consumer.store!r} until now, and its checkpoint means "
-            f"nothing in {store.alias!r}. Give it a new name, or rebuild it."
+            f"nothing in {store.alias!r}: rebuild it (rebuild_projection), or give it a new name."
         )
     if consumer.shard_count != shards:
         _divide_anew(consumer, shards)
     return consumer
 
 
+def find_consumer(name: str, namespace: str, *, using: str) -> Consumer | None:
+    """Return the live consumer of that name, or None.
+
+    Raises:
+        ImproperlyConfigured: the swap of a rebuild was broken off.
+    """
+    generations = Consumer.objects.using(using).filter(name=name, namespace=namespace)
+    if generations.filter(status=ConsumerStatus.SWAPPING).exists():
+        raise ImproperlyConfigured(
+            f"A swap of {name!r} was broken off; run rebuild_projection {name} to finish it."
+        )
+    return generations.filter(status=ConsumerStatus.LIVE).first()
+
+
 def create_consumer(
     name: str,
     store: EventStore,
-    namespace: str,
     *,
     shards: int,
     using: str,
@@ -57,7 +62,7 @@ def create_consumer(
     with transaction.atomic(using=using):
         consumer, created = Consumer.objects.using(using).get_or_create(
             name=name,
-            namespace=namespace,
+            namespace=store.namespace,
             generation=generation,
             defaults={"store": store.alias or "", "shard_count": shards, "status": status},
         )

@@ -17,7 +17,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 
 from ..consumer_models import Consumer, ConsumerStatus
-from ..consumers import consumer_figures, create_consumer
+from ..consumers import consumer_figures, create_consumer, find_consumer
 from ..exceptions import EventStoreError
 from ..leases import DEFAULT_LEASE
 from ..subscriptions import Stop
@@ -83,7 +83,13 @@ class Rebuild:
         self._stop = stop or _Never()
         self._lease = lease
         self._finish_broken_swap()
-        self._live = projection.open_consumer()
+        store = projection.event_store
+        self._live = (
+            find_consumer(projection.name, store.namespace, using=self._using)
+            or projection.open_consumer()
+        )
+        # Else the projection moves to another store, whose positions say nothing of the live one.
+        self._same_store = self._live.store == (store.alias or "")
         self._check_alone()
 
     def run(self, *, swap: bool = True) -> RebuildReport:
@@ -145,7 +151,6 @@ class Rebuild:
         return create_consumer(
             self.projection.name,
             self.projection.event_store,
-            self._live.namespace,
             shards=self.projection.shards,
             using=self._using,
             generation=generation,
@@ -160,7 +165,8 @@ class Rebuild:
             work_in_processes(self._workers, [self.projection.name], make=_MAKE_BUILDER, **options)
 
     def _put_in_place(self, other: Consumer, *, swap: bool) -> RebuildReport:
-        was_running = self._live.workers.filter(expires_at__gt=Now()).exists()
+        alive = self._live.workers.filter(expires_at__gt=Now())
+        was_running = self._same_store and alive.exists()
         options: dict[str, Any] = {"stop": self._stop, "lease": self._lease}
         live = ProjectionWorker(
             self.projection, consumer=self._live, once=True, exclusive=True, **options
@@ -169,7 +175,7 @@ class Rebuild:
             self._keep_others_out(live)
             # Both at one position, so that what differs is not what one of them has yet to see.
             # Not the live tables, though, where nobody keeps them up to date.
-            newest = max(_position(self._live), _position(other))
+            newest = max(_position(other), _position(self._live) if self._same_store else 0)
             if was_running:
                 live.before = newest + 1
                 live.keep_working()
@@ -198,11 +204,12 @@ class Rebuild:
 
     def _compare(self, other: Consumer) -> RebuildReport:
         store = self.projection.event_store
-        live_figures, figures = (consumer_figures(each, store) for each in (self._live, other))
+        figures = consumer_figures(other, store)
+        behind = consumer_figures(self._live, store).lag - figures.lag if self._same_store else 0
         return RebuildReport(
             finished=True,
             parked=figures.parked,
-            live_lag=max(live_figures.lag - figures.lag, 0),
+            live_lag=max(behind, 0),
             tables=table_differences(self.tables, other.generation, self._using),
         )
 

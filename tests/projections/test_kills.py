@@ -117,10 +117,14 @@ def test_forwarders_are_killed_and_replaced(nats_server):
         with load(source):
             keeper = Child(keep_forwarders, 2, "postgres", "stream", stores)
             try:
+                wait_until(target.count_events, "events arrive")
                 killer = Killer("postgres")
                 while len(killer.killed) < KILLS:
-                    killer.kill_one()
+                    sent = target.count_events()
+                    if random.random() < 0.7:  # else perhaps before it could send anything
+                        wait_until(lambda: target.count_events() > sent, "events arrive")  # noqa: B023
                     time.sleep(random.uniform(0, 0.05))
+                    killer.kill_one()
             finally:
                 keeper.kill()
         Forwarder(source, target, lease=FORWARDER_LEASE).run()

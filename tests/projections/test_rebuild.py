@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connections
+from django.test import override_settings
 
 from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import Consumer
@@ -172,6 +175,27 @@ def test_live_workers_go_on_in_the_new_generation(alias, journal):
             worker.balance()
     assert run(journal) == 4
     assert len(notes(alias)) == 8
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(EVENT_STORES=settings.EVENT_STORES)  # the memory store starts empty
+def test_a_projection_moves_to_another_store_by_a_rebuild(monkeypatch):
+    journal = get_projection("journal-default")
+    memory = event_stores["memory"]
+    memory.save_events([Event("padding", "Happened")])
+    save("default", 4)
+    run(journal)
+    for event in event_stores["default"].read_all():
+        memory.save_event(replace(event, position=None))
+    monkeypatch.setattr(type(journal), "store", "memory")
+    with pytest.raises(ImproperlyConfigured, match="rebuild it"):
+        run(journal)
+    report = rebuild(journal)
+    assert report.swapped
+    assert len(notes("default")) == 5
+    memory.save_event(Event("actor-0", "Happened"))
+    assert run(journal) == 1
+    Rebuild(journal).discard()
 
 
 @pytest.mark.django_db(databases=["default", "mariadb"], transaction=True)
