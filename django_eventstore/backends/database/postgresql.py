@@ -17,8 +17,7 @@ from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from ...exceptions import UnsupportedOperation
-from ...metadata import CORRELATION_ID
-from ...validation import MAX_TEXT_LENGTH, MAX_VERSION
+from ...validation import MAX_VERSION
 from ..base import NewEvent, Placed
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, correlation_of, mark_utc
@@ -172,10 +171,8 @@ class PostgreSQL(Vendor):
         cursor.execute(_TAKE_POSITIONS, (len(events),))
         positions = [position for (position,) in cursor.fetchall()]
         with self.connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-            for (event, data, metadata), version, position in zip(
-                events, versions, positions, strict=True
-            ):
-                correlation_id = event.metadata.get(CORRELATION_ID)
+            for new, version, position in zip(events, versions, positions, strict=True):
+                event = new.event
                 copy.write_row(
                     (
                         position,
@@ -185,10 +182,10 @@ class PostgreSQL(Vendor):
                         event.id,
                         event.event_type,
                         event.command_id,
-                        correlation_id and correlation_id[:MAX_TEXT_LENGTH],
+                        correlation_of(new),
                         event.timestamp,
-                        data.decode(),
-                        metadata.decode(),
+                        new.data.decode(),
+                        new.metadata.decode(),
                     )
                 )
         return positions
