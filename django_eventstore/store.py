@@ -830,7 +830,7 @@ class EventStore(Backend):
         """Check everything, merge the ambient metadata; return the events as new ones."""
         new = new_events(given, ambient, self.options.max_event_size)
         check_expected(expected_version, new)
-        if not self.supports_multi_actor_append and len({event.actor_id for event in given}) > 1:
+        if len({event.actor_id for event in given}) > 1 and not self.supports_multi_actor_append:
             needs = self.multi_actor_append_needs
             raise UnsupportedOperation(
                 f"{self!r} cannot save events of several actors all or none"

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from ...events import Event
-from ..base import ActorPage, ActorRange, ActorSummary, make_cursor, read_cursor
+from ..base import ActorPage, ActorRange, ActorSummary, make_cursor
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import Stored, decode_own
@@ -16,14 +16,15 @@ from .streams import Stream
 
 
 async def list_actors(
-    call: Call, stream: Stream, search: str, order_by: str, limit: int, cursor: str | None
+    call: Call, stream: Stream, search: str, order_by: str, limit: int, after: str | None
 ) -> ActorPage:
-    """See ``Backend._list_actors()``; ``order_by`` is ``actor_id`` or ``-actor_id``."""
+    """See ``Backend._list_actors()``; ``order_by`` is ``actor_id`` or ``-actor_id``, ``after``
+    the last actor of the page before.
+    """
     names = sorted(name for name in await actor_ids(call, stream) if search in name)
     if order_by.startswith("-"):
         names.reverse()
-    if cursor is not None:
-        after, _ = read_cursor(cursor, order_by)
+    if after is not None:
         if order_by.startswith("-"):
             names = [name for name in names if name < after]
         else:

@@ -143,12 +143,18 @@ class JetStreamConfig(StoreOptions):
         }
         return {name: value for name, value in options.items() if value is not None}
 
+    # Text, and made once: it is looked up by several times in each call.
     @cached_property
-    def connection_key(self) -> tuple[Any, ...]:
+    def connection_key(self) -> str:
         """What stores must have in common to share a connection."""
         names = ("connect_timeout", "user", "password", "token", "credentials", "nkey_file")
         more = ("nkey_seed", "tls", "tls_ca_file", "tls_cert_file", "tls_key_file", "tls_hostname")
-        return (*self.servers, *(getattr(self, name) for name in names + more))
+        return repr([self.servers, *(getattr(self, name) for name in names + more)])
+
+    @cached_property
+    def stream_key(self) -> str:
+        """What stores must have in common to use the same streams in the same way."""
+        return repr([self.connection_key, self.domain, self.stream_name, self.version_cache])
 
     def _tls_context(self) -> ssl.SSLContext | None:
         if isinstance(self.tls, ssl.SSLContext):

@@ -7,6 +7,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -37,6 +38,9 @@ class Reply(NamedTuple):
 
 
 NO_RESPONDERS: Final = 503
+
+SWEEP_SECONDS: Final = 0.1
+"""How late an answer may be given up, at the most."""
 
 
 class Request:
@@ -130,6 +134,9 @@ class Exchange(Operation):
     def begin_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         self.connection.kick_soon(loop)
 
+    def start_timer(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+        """Have no timer: the connection looks for exchanges that are late."""
+
     def wake_later(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
         self.connection.wake_later(loop, future)
 
@@ -157,6 +164,7 @@ class Connection:
         self._waiting: dict[bytes, Request] = {}
         self._outbox: deque[Request] = deque()
         self._scheduled = False
+        self._sweeping = False
         self._wakes: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         self.closed = False
         self._loop = asyncio.new_event_loop()
@@ -250,6 +258,21 @@ class Connection:
         commands = self._commands()
         if commands and self._client is not None:
             self._client.wire.write(commands)
+            if not self._sweeping:
+                self._sweeping = True
+                self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """End the exchanges that are late. One timer is cheaper than one for each of them."""
+        now = time.monotonic()
+        for request in list(self._waiting.values()):
+            exchange = request.exchange
+            if exchange is not None and exchange.deadline <= now:
+                self.forget(exchange.requests)
+                exchange.finish()
+        self._sweeping = bool(self._waiting)
+        if self._sweeping:
+            self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def _commands(self) -> bytes:
         """Take what is in the outbox, and return it as the protocol has it."""
@@ -351,13 +374,13 @@ class Connection:
             await self._client.drain() if self._client.is_connected else await self._client.close()
 
 
-_connections: dict[tuple[Any, ...], Connection] = {}
+_connections: dict[str, Connection] = {}
 _lock = threading.Lock()
 # Of the parent, in a forked child: kept, because cleaning them up would touch what is the parent's.
 _inherited: list[Connection] = []
 
 
-def get_connection(key: tuple[Any, ...], login: Any) -> Connection:
+def get_connection(key: str, login: Callable[[], dict[str, Any]]) -> Connection:
     """Return this process's connection for ``key``; ``login()`` returns its options."""
     connection = _connections.get(key)
     if connection is None:

@@ -66,6 +66,12 @@ class Operation:
         """Resolve ``future``, which is ``loop``'s, from whatever thread this is."""
         call_threadsafe(loop, resolve, future)
 
+    def start_timer(
+        self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]
+    ) -> asyncio.TimerHandle | None:
+        """Return what resolves ``future`` at the deadline."""
+        return loop.call_later(self.deadline - time.monotonic(), resolve, future)
+
     def wait(self) -> None:
         """Block this thread until it is done, or the deadline."""
         self.begin()
@@ -80,11 +86,12 @@ class Operation:
         self.begin_soon(loop)
         future = loop.create_future()
         if self._attach(lambda: self.wake_later(loop, future)):
-            timer = loop.call_later(self.deadline - time.monotonic(), resolve, future)
+            timer = self.start_timer(loop, future)
             try:
                 await future
             finally:
-                timer.cancel()
+                if timer is not None:
+                    timer.cancel()
 
 
 def call_threadsafe(

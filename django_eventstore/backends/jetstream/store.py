@@ -28,6 +28,7 @@ from ..base import (
     Placed,
     Selection,
     StoreStatistics,
+    read_cursor,
 )
 from .actor_reader import ActorReader
 from .actors import list_actors
@@ -81,7 +82,7 @@ class Shared:
         self.turns = Turns()
 
 
-_shared: dict[tuple[Any, ...], Shared] = {}
+_shared: dict[tuple[str, str], Shared] = {}
 # In a forked child: locks and turns that other threads of the parent held would never be given.
 os.register_at_fork(after_in_child=_shared.clear)
 
@@ -145,12 +146,11 @@ class JetStreamEventStore(EventStore):
         return await History(stream, entry.actor_id).head(call, entry.head)
 
     def _shared(self, namespace: str) -> Shared:
-        options = self.options
-        name = stream_name(namespace, options.stream_name)
-        key = (*options.connection_key, options.domain, options.version_cache, namespace, name)
+        key = self.options.stream_key, namespace
         shared = _shared.get(key)
         if shared is None:
-            shared = _shared.setdefault(key, Shared(options, name))
+            name = stream_name(namespace, self.options.stream_name)
+            shared = _shared.setdefault(key, Shared(self.options, name))
         return shared
 
     # -- running the coroutines below, in threads and in tasks
@@ -425,11 +425,12 @@ class JetStreamEventStore(EventStore):
     async def _do_list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
     ) -> ActorPage:
+        after = None if cursor is None else read_cursor(cursor, order_by)[0]
         call = self._call()
         stream = await open_stream(call, namespace, create=False)
         if stream is None:
             return ActorPage()
-        return await list_actors(call, stream, search, order_by, limit, cursor)
+        return await list_actors(call, stream, search, order_by, limit, after)
 
     def _list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None

@@ -47,12 +47,12 @@ class Stream:
         return bool(self.config.get("allow_atomic"))
 
 
-# What this process has opened: (connection, kind, namespace, stream name) -> stream.
-_open: dict[tuple[Any, ...], Stream] = {}
+# What this process has opened.
+_open: dict[tuple[str, str, str], Stream] = {}
 
 
-def _key(options: JetStreamConfig, namespace: str, kind: str) -> tuple[Any, ...]:
-    return (*options.connection_key, options.domain, kind, namespace, options.stream_name)
+def _key(options: JetStreamConfig, namespace: str, kind: str) -> tuple[str, str, str]:
+    return options.stream_key, namespace, kind
 
 
 def forget_streams(options: JetStreamConfig, namespace: str) -> None:
