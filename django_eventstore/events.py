@@ -66,7 +66,7 @@ class Event:
 
     @property
     def correlation_id(self) -> str | None:
-        """What the event belongs together with: one request, one business process."""
+        """What the event belongs together with (one request, one business process)."""
         return self.metadata.get(keys.CORRELATION_ID)
 
     @property

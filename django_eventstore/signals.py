@@ -3,8 +3,8 @@
 from django.dispatch import Signal
 
 event_saved = Signal()
-"""Sent once for each stored event, after it is durable (in the database store: after the
-surrounding transaction commits).
+"""Sent once for each stored event, after it is durable; in the database store that is after the
+surrounding transaction commits.
 
 Arguments: ``store`` (the EventStore), ``event`` (the stored Event), ``namespace`` (str). A receiver
 that fails is logged, and changes nothing for the caller: the event is stored. It is not sent where

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 import django
+from sphinx.domains.python import PyObject
 
 django.setup()
 
@@ -17,7 +18,7 @@ author = "the django-eventstore authors"
 project_copyright = f"2026, {author}"
 release = installed_version("django-eventstore")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.options_table"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -45,4 +46,7 @@ def skip_twins(app, what, name, obj, skip, options):
 
 
 def setup(app):
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
     app.connect("autodoc-skip-member", skip_twins)

@@ -26,7 +26,7 @@ from tests.docs.blocks import DOCS
 PACKAGE = Path(django_eventstore.__file__).parent
 REFERENCE = {path.name: path.read_text() for path in (DOCS / "reference").glob("*.md")}
 DIRECTIVE = re.compile(
-    r"^\.\. (?:auto(?:class|function|data|exception|module)|py:data):: (\S+)", re.MULTILINE
+    r"^\.\. (?:auto(?:class|function|data|exception|module)|py:data|options):: (\S+)", re.MULTILINE
 )
 DOCUMENTED = {name for text in REFERENCE.values() for name in DIRECTIVE.findall(text)}
 

@@ -31,7 +31,7 @@ class ContractBase:
     """Whether other processes see the events. False skips the tests with child processes."""
 
     process_store: str = ""
-    """For child processes: the dotted path of a function ``(namespace) -> EventStore`` that opens
+    """The dotted path, for child processes, of a function ``(namespace) -> EventStore`` that opens
     the store that ``make_store()`` does. Django is set up before it is imported."""
 
     malformed: tuple[bytes, ...] = (b'{"total": ', b"[1, 2]", b"7")
