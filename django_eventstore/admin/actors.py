@@ -25,6 +25,9 @@ COLUMNS: Final = (
     ("last_timestamp", gettext_lazy("Last seen")),
 )
 
+DETAILS: Final = frozenset({"latest_version", "first_timestamp"})
+"""Columns that a phone has no room for."""
+
 SEEN: Final = {
     "day": (gettext_lazy("In the last day"), timedelta(days=1)),
     "week": (gettext_lazy("In the last week"), timedelta(days=7)),
@@ -52,6 +55,7 @@ class Header:
     label: str
     url: str | None
     descending: bool | None
+    is_detail: bool
 
 
 def actors(scope: Scope) -> HttpResponse:
@@ -146,7 +150,7 @@ def _headers(scope: Scope, order_by: str, *, sortable: bool) -> list[Header]:
             # Numbers and times are first wanted from the top.
             down = (not descending) if current else name != "actor_id"
             url = scope.here(o=f"-{name}" if down else name, cursor=None)
-        headers.append(Header(str(label), url, descending))
+        headers.append(Header(str(label), url, descending, name in DETAILS))
     return headers
 
 

@@ -132,6 +132,7 @@ class Lane:
 
     label: str
     y: float
+    label_y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +149,13 @@ class Lanes:
 
 def lanes(actors: Sequence[tuple[str, Sequence[tuple[datetime, str, str]]]]) -> Lanes:
     """Return the chart of (actor id, [(timestamp, type, label)])."""
-    row = 28
+    row = 36
     times = [moment for _, points in actors for moment, *_ in points]
     start, end = (min(times), max(times)) if times else (None, None)
     drawn = Lanes(start, end, [], [], WIDTH, row * len(actors))
     for number, (actor_id, points) in enumerate(actors):
-        y = row * number + row / 2
-        drawn.lanes.append(Lane(actor_id, y))
+        y = row * number + row * 2 / 3
+        drawn.lanes.append(Lane(actor_id, y, y - 10))
         for moment, event_type, label in points:
             drawn.dots.append(Dot(_place(moment, start, end), y, colour(event_type), label))
     return drawn
