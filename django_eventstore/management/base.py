@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import (
     BaseCommand,
@@ -19,6 +20,7 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     OutputWrapper,
 )
+from django.db import reset_queries
 from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 from django.utils.module_loading import import_string
@@ -128,6 +130,13 @@ class EventStoreCommand(BaseCommand):
         if options[namespace] is None:
             return store
         return store.with_namespace(options[namespace])
+
+    def between_steps(self) -> None:
+        """Stop here if a signal has come; call it where nothing is half done."""
+        if settings.DEBUG:
+            # Django then keeps every statement with its values: those of millions of events.
+            reset_queries()
+        self.interrupt.check()
 
     def plural(self, count: int, noun: str) -> str:
         """Return ``1 event``, ``2 events``."""

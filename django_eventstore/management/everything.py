@@ -30,7 +30,7 @@ def replay_everything(
 
     def on_progress(report: ReplayAllReport) -> None:
         progress.show(report.events, report.events, "events")
-        command.interrupt.check()
+        command.between_steps()
 
     def on_difference(difference: StateDifference) -> None:
         progress.clear()

@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, reset_queries
 from permits.generator import generate
 
 from django_eventstore import Event, EventTooLargeError, event_stores
@@ -423,3 +424,14 @@ def test_two_processes_import_one_file_at_once(project, ndjson):
     assert project.count() == len(events)
     assert all(report["new"] + report["already_stored"] == len(events) for report in reports)
     assert all(report["bad"] == 0 for report in reports)
+
+
+@pytest.mark.django_db
+def test_statements_are_not_kept_while_debugging(ndjson, settings):
+    settings.DEBUG = True
+    try:
+        run(event_stores["default"], ndjson(*generate(60)), batch_size=5)
+
+        assert len(connection.queries_log) < 20
+    finally:
+        reset_queries()

@@ -104,7 +104,7 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
             report = now
             done = now.new + now.already_stored
             progress.show(done, done, "events")
-            self.interrupt.check()
+            self.between_steps()
 
         try:
             return copy_events(
@@ -137,7 +137,7 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
 
         def on_progress(verification: Verification) -> None:
             progress.show(verification.events, verification.events, "events")
-            self.interrupt.check()
+            self.between_steps()
 
         try:
             return compare_stores(source, target, on_finding=on_finding, on_progress=on_progress)

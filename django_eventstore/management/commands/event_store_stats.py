@@ -67,7 +67,7 @@ exit status: 0; 1 the store cannot be read; 2 wrong arguments"""
                     types[item.event_type] += 1
                 read += 1
                 progress.show(read, read, "events")
-                self.interrupt.check()
+                self.between_steps()
         finally:
             progress.clear()
         return {"malformed": malformed, "event_types": dict(types.most_common())}

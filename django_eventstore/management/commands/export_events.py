@@ -84,7 +84,7 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
 
         def on_progress(report: ExportReport) -> None:
             progress.show(report.events, report.events, "events")
-            self.interrupt.check()
+            self.between_steps()
 
         try:
             with _output(options["file"]) as stream:

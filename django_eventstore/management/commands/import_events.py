@@ -100,7 +100,7 @@ exit status: 0 every event is stored; 1 a line was refused; 2 wrong arguments;
                 report = now
                 done = now.new + now.already_stored
                 progress.show(source.bytes_read, done, "events")
-                self.interrupt.check()
+                self.between_steps()
 
             interrupted = False
             try:

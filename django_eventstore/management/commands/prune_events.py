@@ -81,7 +81,7 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
             nonlocal report
             report = now
             progress.show(now.actors, now.events, "events")
-            self.interrupt.check()
+            self.between_steps()
 
         try:
             return prune_events(

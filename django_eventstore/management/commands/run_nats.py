@@ -48,7 +48,16 @@ class Command(BaseCommand):
             # In this process's place: signals reach the server itself, and it ends as it likes.
             os.execv(  # noqa: S606 - the user's own choice of program
                 program,
-                [_NAME, "-a", "127.0.0.1", "-p", str(options["port"]), "-js", "-sd", str(directory)],
+                [
+                    _NAME,
+                    "-a",
+                    "127.0.0.1",
+                    "-p",
+                    str(options["port"]),
+                    "-js",
+                    "-sd",
+                    str(directory),
+                ],
             )
         except OSError as error:
             raise CommandError(f"Cannot run {program}: {error}") from error

@@ -52,7 +52,7 @@ exit status: 0 all is well; 1 an actor has malformed events, or its fold failed;
 
         def on_progress(report: SnapshotReport) -> None:
             progress.show(report.actors, report.actors, "actors")
-            self.interrupt.check()
+            self.between_steps()
 
         try:
             report = snapshot_actors(

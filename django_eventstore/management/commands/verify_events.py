@@ -53,7 +53,7 @@ arguments; 130 stopped by Ctrl-C"""
 
         def on_progress(verification: Verification) -> None:
             progress.show(verification.events, verification.events, "events")
-            self.interrupt.check()
+            self.between_steps()
 
         try:
             if other := self._other(store, options):
