@@ -31,6 +31,8 @@ class Consumer(models.Model):
 
     name = CodePointField(_("name"), max_length=MAX_TEXT_LENGTH)
     store = CodePointField(_("store"), max_length=MAX_TEXT_LENGTH)
+    place = models.TextField(_("place"))
+    """Where that store keeps its events: positions mean nothing anywhere else."""
     namespace = CodePointField(_("namespace"), max_length=MAX_NAMESPACE_BYTES, blank=True)
     generation = models.PositiveIntegerField(_("generation"), default=0)
     status = models.CharField(_("status"), max_length=20, default=ConsumerStatus.LIVE)

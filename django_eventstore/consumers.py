@@ -25,11 +25,14 @@ def open_consumer(name: str, store: EventStore, *, shards: int, using: str) -> C
     consumer = find_consumer(name, store.namespace, using=using)
     if consumer is None:
         consumer = create_consumer(name, store, shards=shards, using=using)
-    if consumer.store != (store.alias or ""):
+    if consumer.place != place_of(store):
         raise ImproperlyConfigured(
-            f"{name!r} has read the store {consumer.store!r} until now, and its checkpoint means "
-            f"nothing in {store.alias!r}: rebuild it (rebuild_projection), or give it a new name."
+            f"{name!r} has read {consumer.place} until now, and its checkpoint means nothing in "
+            f"{place_of(store)}: rebuild it (rebuild_projection), or give it a new name."
         )
+    if consumer.store != (store.alias or ""):
+        consumer.store = store.alias or ""
+        consumer.save(using=using, update_fields=["store"])
     if consumer.shard_count != shards:
         _divide_anew(consumer, shards)
     return consumer
@@ -64,11 +67,23 @@ def create_consumer(
             name=name,
             namespace=store.namespace,
             generation=generation,
-            defaults={"store": store.alias or "", "shard_count": shards, "status": status},
+            defaults={
+                "store": store.alias or "",
+                "place": place_of(store),
+                "shard_count": shards,
+                "status": status,
+            },
         )
         if created:
             _create_shards(consumer, shards, 0)
     return consumer
+
+
+def place_of(store: EventStore) -> str:
+    """Return where a store keeps its events, whatever its alias and its servers are called."""
+    kept_in = getattr(store, "stream_name", None) or getattr(store, "database", None)
+    kind = type(store).__name__
+    return kind if kept_in is None else f"{kind}({kept_in!r})"
 
 
 def _create_shards(consumer: Consumer, count: int, position: int) -> None:

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                     "store",
                     django_eventstore.fields.CodePointField(max_length=255, verbose_name="store"),
                 ),
+                ("place", models.TextField(verbose_name="place")),
                 (
                     "namespace",
                     django_eventstore.fields.CodePointField(

@@ -17,7 +17,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 
 from ..consumer_models import Consumer, ConsumerStatus
-from ..consumers import consumer_figures, create_consumer, find_consumer
+from ..consumers import consumer_figures, create_consumer, find_consumer, place_of
 from ..exceptions import EventStoreError
 from ..leases import DEFAULT_LEASE
 from ..subscriptions import Stop
@@ -89,7 +89,7 @@ class Rebuild:
             or projection.open_consumer()
         )
         # Else the projection moves to another store, whose positions say nothing of the live one.
-        self._same_store = self._live.store == (store.alias or "")
+        self._same_store = self._live.place == place_of(store)
         self._check_alone()
 
     def run(self, *, swap: bool = True) -> RebuildReport:

@@ -300,7 +300,7 @@ def test_wrong_projections_are_refused():
 def test_a_projection_cannot_go_on_in_another_store(counting, monkeypatch):
     run(counting)
     monkeypatch.setattr(type(counting), "store", "memory")
-    with pytest.raises(ImproperlyConfigured, match="has read the store 'default'"):
+    with pytest.raises(ImproperlyConfigured, match=r"has read DatabaseEventStore\('default'\)"):
         counting.open_consumer()
 
 
