@@ -570,3 +570,11 @@ def test_wrong_settings_are_named_by_a_system_check(settings, options, complaint
     ]
     assert len(found) == 1
     assert complaint in found[0].msg
+
+
+def test_the_pages_translate(admin, store, pages):
+    fill(store)
+    german = {"HTTP_ACCEPT_LANGUAGE": "de"}
+    assert "Ereignisspeicher" in admin.get(pages("stores"), **german).content.decode()
+    page = admin.get(pages("state", "order-1"), **german).content.decode()
+    assert "stimmt mit der ganzen Wiedergabe überein" in page
