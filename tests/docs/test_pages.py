@@ -5,8 +5,10 @@ Blocks of commands are parsed by the command's own parser.
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
+import inspect
 import re
 import shlex
 import subprocess
@@ -89,7 +91,10 @@ class Page:
         if named and not named[1].endswith("settings.py"):
             self.add_module(named[1], block)
         else:
-            code = compile("\n" * block.line + block.text, str(block.page), "exec")
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            code = compile("\n" * block.line + block.text, str(block.page), "exec", flags)
+            if code.co_flags & inspect.CO_COROUTINE:
+                return  # talks to a server that the page takes to be there
             exec(code, self.names)
             self.take_settings()
 
