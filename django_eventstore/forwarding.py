@@ -20,6 +20,7 @@ from typing import Final
 from django.db import transaction
 
 from .backends.base import Selection
+from .comparison import last_position
 from .consumer_models import Consumer, ParkedEvent
 from .consumers import ConsumerFigures, consumer_figures, open_consumer
 from .consuming import LeasedWork
@@ -74,11 +75,12 @@ class Forwarder(LeasedWork):
         self.sent = 0
         self._target = target.with_namespace(target.namespace)
         self._follow = follow
+        self._before: int | None = None
         self._patience = 2 * lease
         self._on_progress = on_progress
 
     def run(self) -> int:
-        """Send events until all are sent, or with ``follow`` until told to stop.
+        """Send what was saved until now, or with ``follow`` until told to stop.
 
         Returns:
             How many events the target has acknowledged to this forwarder; some may have been
@@ -104,7 +106,10 @@ class Forwarder(LeasedWork):
         return False
 
     def work(self) -> bool:
-        selected = Selection(after=self.leases.positions[0], limit=PAGE_SIZE)
+        if self._before is None and not self._follow:
+            # Not what is saved meanwhile: while others go on saving, that might never end.
+            self._before = last_position(self.store) + 1
+        selected = Selection(after=self.leases.positions[0], before=self._before, limit=PAGE_SIZE)
         page = list(self.store._read_store(self.consumer.namespace, selected))
         if not page:
             return False

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from django.db import transaction
 
+from ..comparison import last_position
 from ..consumer_models import Consumer, ParkedEvent
 from ..consuming import LeasedWork
 from ..events import Event
@@ -42,7 +43,7 @@ class ProjectionWorker(LeasedWork):
         projection: the projection.
         consumer: the generation to work on; unless given, the live one.
         stop: set it and ``run()`` ends after the transaction that it is in.
-        once: end when everything that was saved is applied.
+        once: end when everything that was saved before it began is applied.
         before: only events in front of this position.
         lease: how long another worker waits for a sign of life before it takes over.
         exclusive: take all shards from all others.
@@ -98,6 +99,9 @@ class ProjectionWorker(LeasedWork):
         return self.leases.settled and not self._parking.has_pending()
 
     def work(self) -> bool:
+        if self._once and self.before is None:
+            # Not what is saved meanwhile: while others go on saving, that might never end.
+            self.before = last_position(self.store) + 1
         now = time.monotonic()
         if now >= self._next_flush:
             self.leases.flush()
