@@ -312,22 +312,23 @@ def test_an_append_too_large_for_the_server_is_divided():
     assert without_positions(store.read_all()) == without_positions(events)
 
 
-def test_two_imports_of_one_file_at_once_share_the_work():
+@pytest.mark.parametrize("rivals", [1, 50, 99])
+def test_two_imports_of_one_file_at_once_share_the_work(rivals):
     events = application_history("application-1", notes=200)
     store = InMemoryEventStore()
     rival = [Line(number, event) for number, event in enumerate(events, 1)]
     save = store.save_events
 
     def meanwhile(given):
-        # Between our look at what is stored and our append the other one stores half of it.
-        if store.count_events() < 50:
-            save(events[:50])
+        # Between our look at what is stored and our append the other one stores a part of it.
+        if store.count_events() < rivals:
+            save(events[:rivals])
         return save(given)
 
     with mock.patch.object(store, "save_events", meanwhile):
         report = import_events(store, rival, batch_size=100)
 
-    assert (report.new, report.already_stored, report.bad) == (152, 50, 0)
+    assert (report.new, report.already_stored, report.bad) == (202 - rivals, rivals, 0)
 
 
 @pytest.mark.parametrize("number", ["1e22", "-0.0", "0.30000000000000004", "18446744073709551615"])

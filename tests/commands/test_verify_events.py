@@ -9,8 +9,10 @@ from permits.generator import generate
 from permits.state import INITIAL, apply
 
 from django_eventstore import Event, Snapshot, event_stores
+from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.folds import register_fold, unregister_fold
 from django_eventstore.upcasting import register_upcaster, unregister_upcaster
+from django_eventstore.verification import verify_store
 from tests.commands.running import remove, run, tamper
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +144,26 @@ def test_versions_out_of_order(store):
         f"at position {one.position}, and the version before it at {two.position}"
         in found["detail"]
     )
+
+
+def test_a_store_that_gives_versions_back_in_disorder():
+    class Disorderly(InMemoryEventStore):
+        def _read_actor(self, namespace, actor_id, selected):
+            one, two, three = super()._read_actor(namespace, actor_id, selected)
+            yield from (one, three, two, two)
+
+    store = Disorderly()
+    store.save_events([Event("order-1", "Placed"), *[Event("order-1", "Paid") for _ in range(2)]])
+    findings = []
+
+    verify_store(store, on_finding=findings.append)
+
+    assert [(found.kind, found.version, found.is_fault) for found in findings][:4] == [
+        ("gap", 3, False),
+        ("order", 2, True),
+        ("order", 2, True),  # its position, too
+        ("repeat", 2, True),
+    ]
 
 
 def test_a_snapshot_that_is_not_what_a_replay_makes(store):
