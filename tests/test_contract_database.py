@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 
 from django_eventstore import Event, Snapshot
@@ -15,6 +16,20 @@ from tests.databases import child_environment
 
 class DatabaseStore:
     database: str
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kept_database(cls, django_db_setup, django_db_blocker):
+        """Open the database for the whole class: each test has a namespace of its own, and
+        emptying all tables hundreds of times would take most of the time.
+        """
+        with django_db_blocker.unblock():
+            yield
+            call_command("flush", database=cls.database, interactive=False, verbosity=0)
+
+    @pytest.fixture
+    def _django_db_helper(self, kept_database):
+        """In the place of pytest-django's, which empties the database behind each test."""
 
     def make_store(self, namespace="", **options):
         return DatabaseEventStore(
