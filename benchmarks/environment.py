@@ -40,7 +40,11 @@ def started_databases(*, durable: bool) -> Iterator[tuple[Path, PostgresServer]]
                     "init_command": PRAGMAS,
                 },
             },
-            "postgres": server.django_settings(),
+            # Statements are prepared, as psycopg does by itself and the documentation advises.
+            "postgres": {
+                **server.django_settings(),
+                "OPTIONS": {"server_side_binding": True, "prepare_threshold": 5},
+            },
         }
         settings.configure(
             DATABASES=configured,
