@@ -26,6 +26,7 @@ from django_eventstore import conf, folds, prometheus, signals, upcasting
 from django_eventstore.management.base import dotted_path
 from django_eventstore.projections import registry
 from tests.docs.blocks import DOCS, Block, blocks
+from tests.servers import parts
 
 ROOT = DOCS.parent
 # The tutorial and the README have tests of their own.
@@ -198,3 +199,22 @@ def test_addresses_are_read_as_the_pages_say():
     for address in found:
         with override_settings(EVENT_STORES={"default": conf.event_store_url(address)}):
             assert not [each for each in run_checks(tags=["event_stores"]) if each.is_serious()]
+
+
+@pytest.mark.needs("nats-server")
+def test_the_configuration_of_a_cluster_is_one_that_the_server_takes(tmp_path):
+    (shown,) = (
+        block for block in blocks(DOCS / "howto" / "cluster.md") if "jetstream {" in block.text
+    )
+    path = tmp_path / "nats-server.conf"
+    path.write_text(shown.text)
+
+    done = subprocess.run(
+        [parts.find("nats-server"), "-t", "-c", path],
+        env={"NATS_PASSWORD": "secret"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
