@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python sample_project/manage.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-PYTEST_ARGS ?=
+# Two workers, each with servers of its own.
+PYTEST_ARGS ?= -n 2
 SOAK_MINUTES ?= 30
 # The sample project's store (database or jetstream), and a file of events to import instead of
 # seeding.
@@ -31,13 +32,17 @@ $(VENV)/made:
 	$(BIN)/python -m pip install --quiet uv
 	touch $@
 
-# uv puts an environment together in seconds where pip takes a minute.
+# uv puts an environment together in seconds where pip takes a minute; pip knows proxies and
+# certificates that it does not.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(1)]' \
+	|| $(BIN)/python -m pip install --quiet -e '.[$(1)]'
+
 $(VENV)/sample: $(VENV)/made pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[sample]'
+	$(call install,sample)
 	touch $@
 
 $(VENV)/dev: $(VENV)/made pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	$(call install,dev)
 	touch $@ $(VENV)/sample
 
 demo: $(VENV)/sample ## Migrate, seed and replay the sample project [STORE=jetstream] [DATA=file.ndjson]
