@@ -23,7 +23,7 @@ _old: set[str] = set()
 
 def new_id() -> str:
     """Return a new random UUID, as text, and remember it as fresh."""
-    global _young, _old  # noqa: PLW0603 - the module is the registry
+    global _young, _old
     event_id = _uuid4()
     _young.add(event_id)
     if len(_young) >= _GENERATION:

@@ -15,6 +15,7 @@ from .history import (
     History,
     Items,
     fold,
+    leader_get,
     leader_request,
     own_head,
     read_message,
@@ -30,14 +31,13 @@ class ActorReader:
     Args:
         history: the actor's.
         selected: which of its events.
-        known: how far the caller believes the actor to be, or None.
     """
 
-    def __init__(self, history: History, selected: ActorRange, known: Head | None = None) -> None:
+    def __init__(self, history: History, selected: ActorRange) -> None:
         self.history = history
         self.selected = selected
-        self.known = known
-        self.head: Head | None = None  # how far the actor is
+        self.head = NO_HEAD  # how far the actor is
+        self._begun = False
         self.left = selected.limit
         self.done = False
         self._strays: Items = []
@@ -48,7 +48,8 @@ class ActorReader:
 
     async def page(self, call: Call) -> Items:
         """Return the next events; an empty page is not the end, ``done`` is."""
-        if self.head is None:
+        if not self._begun:
+            self._begun = True
             return await self._first_page(call)
         if self.selected.reverse:
             return await self._page_down(call)
@@ -64,25 +65,17 @@ class ActorReader:
 
     async def _find_head(self, call: Call) -> None:
         history = self.history
-        ((reply,),) = await call.ask(
-            [leader_request(call, history.stream, last_by_subj=f"{history.subject}*")]
-        )
-        last = read_message(reply)
-        if last is None:
-            self.head = NO_HEAD
-        elif self.known is not None and last.sequence == self.known.sequence:
-            self.head = self.known
-        else:
-            self.head = own_head(last, history.actor_id)
-        if self.head is None:
-            assert last is not None
-            self.head, strays = await history._head_by_fold(call, last)
-            self._strays = [stray_error(stray) for stray in strays]
+        last = await leader_get(call, history.stream, last_by_subj=f"{history.subject}*")
+        if last is not None:
+            head = own_head(last, history.actor_id)
+            if head is None:
+                head, strays = await history.head_by_fold(call, last)
+                self._strays = [stray_error(stray) for stray in strays]
+            self.head = head
         await self._find_start(call)
 
     async def _find_start(self, call: Call) -> None:
         head, selected = self.head, self.selected
-        assert head is not None
         if selected.reverse:
             self._next = head.appends
             return
@@ -113,13 +106,13 @@ class ActorReader:
         )
         last = read_message(reply)
         if last is None:
-            self.head = NO_HEAD
             self.done = True
             return []
-        self.head = own_head(last, history.actor_id)
-        if self.head is not None:
+        head = own_head(last, history.actor_id)
+        if head is not None:
+            self.head = head
             found = [from_direct(each) for each in replies[:-1]]
-            top = self.head.appends
+            top = head.appends
             appends = [each for each in found if each.number and each.number <= top]
             appends.sort(key=_number)
             strays = [each for each in found if not each.number or each.number > top]
@@ -148,8 +141,7 @@ class ActorReader:
             if isinstance(item, ReplayError):
                 chosen.append(item)
                 continue
-            version = item.version
-            assert version is not None
+            version = item.version or 0
             if version < low:
                 if self.selected.reverse:
                     self.done = True
@@ -167,7 +159,6 @@ class ActorReader:
         return chosen
 
     async def _page_up(self, call: Call) -> Items:
-        assert self.head is not None
         top = self.head.appends
         if self._ahead is None:
             self._send_ahead(call, top)

@@ -2,73 +2,134 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import Final
 
 from ...events import Event
 from ..base import ActorPage, ActorRange, ActorSummary, make_cursor
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import Stored, decode_own
-from .history import History, leader_request, list_subjects, read_message
+from .history import MAX_SUBJECTS, History, leader_get, leader_request, list_subjects, read_message
 from .names import decode_actor
 from .streams import Stream
 
+MOST_NEWCOMERS: Final = 100
+"""How many new actors are looked up one by one, before all are listed again."""
+
+
+class Listing:
+    """The ids of all actors of a stream, kept up to date.
+
+    Each actor's first append names it once. To list those subjects takes the server a time that
+    grows with their number; so that is done once, and then what is new is added.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids: list[str] = []
+        self._sequence = 0  # up to which the ids are complete
+
+    async def sorted_ids(self, call: Call, stream: Stream, *, first_page: bool) -> list[str]:
+        """Return all actor ids in order.
+
+        Where old appends were removed, actors may be gone: then a first page lists all again,
+        by all subjects, for an actor may have lost its first one.
+        """
+        state = (await call.api(f"STREAM.INFO.{stream.name}"))["state"]
+        whole = state["messages"] == state["last_seq"]
+        if 0 < self._sequence <= state["last_seq"] and (whole or not first_page):
+            new = await self._newcomers(call, stream)
+            if new is not None:
+                return self._keep({*self._ids, *new} if new else self._ids, state["last_seq"])
+        subjects = await list_subjects(call, stream, f"{stream.prefix}*.{'1' if whole else '*'}")
+        start = len(stream.prefix)
+        tokens = {subject[start:].partition(".")[0] for subject in subjects}
+        names = {decode_actor(token.encode()) for token in tokens}
+        return self._keep({name for name in names if name is not None}, state["last_seq"])
+
+    async def _newcomers(self, call: Call, stream: Stream) -> list[str] | None:
+        """Return the actors that came since; None: too many to look up one by one."""
+        new: list[str] = []
+        at = self._sequence + 1
+        while len(new) < MOST_NEWCOMERS:
+            stored = await leader_get(call, stream, seq=at, next_by_subj=f"{stream.prefix}*.1")
+            if stored is None:
+                return new
+            at = stored.sequence + 1
+            if stored.actor_id is not None:
+                new.append(stored.actor_id)
+        return None
+
+    def _keep(self, ids: Collection[str], sequence: int) -> list[str]:
+        kept = ids if isinstance(ids, list) else sorted(ids)
+        with self._lock:
+            self._ids, self._sequence = kept, sequence
+        return kept
+
+    def clear(self) -> None:
+        """Forget all: the stream was removed."""
+        self._keep([], 0)
+
 
 async def list_actors(
-    call: Call, stream: Stream, search: str, order_by: str, limit: int, after: str | None
+    call: Call,
+    stream: Stream,
+    listing: Listing,
+    search: str,
+    order_by: str,
+    limit: int,
+    after: str | None,
 ) -> ActorPage:
     """See ``Backend._list_actors()``; ``order_by`` is ``actor_id`` or ``-actor_id``, ``after``
     the last actor of the page before.
     """
-    names = sorted(name for name in await actor_ids(call, stream) if search in name)
-    if order_by.startswith("-"):
-        names.reverse()
+    names = await listing.sorted_ids(call, stream, first_page=after is None)
+    descending = order_by.startswith("-")
     if after is not None:
-        if order_by.startswith("-"):
-            names = [name for name in names if name < after]
-        else:
-            names = names[bisect_right(names, after) :]
+        names = (
+            names[: bisect_left(names, after)]
+            if descending
+            else names[bisect_right(names, after) :]
+        )
+    found = (name for name in (reversed(names) if descending else names) if search in name)
+    names = list(islice(found, limit + 1))
     page = await summaries(call, stream, names[:limit])
-    more = len(names) > limit
-    return ActorPage(
-        page, make_cursor(order_by, names[limit - 1], names[limit - 1]) if more else None
-    )
-
-
-async def actor_ids(call: Call, stream: Stream) -> set[str]:
-    """Return the ids of all actors.
-
-    Each actor's first append names it once. Where old appends were removed, all subjects have
-    to be gone through: one for each append.
-    """
-    state = (await call.api(f"STREAM.INFO.{stream.name}"))["state"]
-    whole = state["messages"] == state["last_seq"]
-    subjects = await list_subjects(call, stream, f"{stream.prefix}*.{'1' if whole else '*'}")
-    start = len(stream.prefix)
-    tokens = {subject[start:].partition(".")[0] for subject in subjects}
-    names = {decode_actor(token.encode()) for token in tokens}
-    return {name for name in names if name is not None}
+    if len(names) <= limit:
+        return ActorPage(page)
+    return ActorPage(page, make_cursor(order_by, names[limit - 1], names[limit - 1]))
 
 
 async def summaries(call: Call, stream: Stream, names: Sequence[str]) -> list[ActorSummary]:
     """Return the summaries of ``names``, from the first and last append of each."""
-    requests = []
-    for name in names:
-        pattern = f"{History(stream, name).subject}*"
-        requests.append(leader_request(call, stream, seq=1, next_by_subj=pattern))
-        requests.append(leader_request(call, stream, last_by_subj=pattern))
-    if not requests:
-        return []
-    found = [read_message(replies[0]) for replies in await call.ask(requests)]
     result = []
-    for name, first, last in zip(names, found[::2], found[1::2], strict=True):
+    for name, first, last in await _ends(call, stream, names):
         summary = _summary(name, first, last)
         if summary is None:
             summary = await _summary_of_all(call, stream, name)
         if summary is not None:
             result.append(summary)
     return result
+
+
+async def _ends(
+    call: Call, stream: Stream, names: Sequence[str]
+) -> list[tuple[str, Stored | None, Stored | None]]:
+    """Return each name with the first and the last append of the actor."""
+    found: list[tuple[str, Stored | None, Stored | None]] = []
+    for start in range(0, len(names), MAX_SUBJECTS):
+        part = names[start : start + MAX_SUBJECTS]
+        requests = []
+        for name in part:
+            pattern = f"{History(stream, name).subject}*"
+            requests.append(leader_request(call, stream, seq=1, next_by_subj=pattern))
+            requests.append(leader_request(call, stream, last_by_subj=pattern))
+        messages = [read_message(replies[0]) for replies in await call.ask(requests)]
+        found += zip(part, messages[::2], messages[1::2], strict=True)
+    return found
 
 
 def _summary(name: str, first: Stored | None, last: Stored | None) -> ActorSummary | None:

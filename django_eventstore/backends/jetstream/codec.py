@@ -294,8 +294,7 @@ def _checked_event(document: Any, actor_id: str, place: int, above: int, time: s
         raise InvalidEventError(
             "actor_id", f"is {event.actor_id!r}, on a subject of actor {actor_id!r}."
         )
-    assert event.version is not None
-    if event.version <= above:
+    if event.version is None or event.version <= above:
         raise InvalidEventError(
             "version", f"{event.version} is not above {above}, the version before it."
         )

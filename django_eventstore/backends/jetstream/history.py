@@ -58,9 +58,9 @@ class History:
             return NO_HEAD
         if known is not None and last.sequence == known.sequence:
             return known
-        return own_head(last, self.actor_id) or (await self._head_by_fold(call, last))[0]
+        return own_head(last, self.actor_id) or (await self.head_by_fold(call, last))[0]
 
-    async def _head_by_fold(self, call: Call, last: Stored) -> tuple[Head, list[Stored]]:
+    async def head_by_fold(self, call: Call, last: Stored) -> tuple[Head, list[Stored]]:
         """Return the head of an actor that others write to, and messages out of order."""
         numbers, strays = await self._numbers(call)
         if not numbers:
@@ -163,8 +163,7 @@ def own_head(stored: Stored, actor_id: str) -> Head | None:
 
 def fold(head: Head, stored: Stored, actor_id: str) -> tuple[Head, Items]:
     """Return how far the actor is with ``stored`` on top of ``head``, and what it holds."""
-    number = stored.number
-    assert number is not None
+    number = stored.number or 0
     if stored.sequence < head.sequence:
         # It stood there before its turn came, and was passed over.
         return head._replace(appends=number), [stray_error(stored)]

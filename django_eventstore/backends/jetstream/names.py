@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from ...exceptions import InvalidEventError
 from ...namespaces import sanitise_namespace
-from ...validation import check_text
+from ...validation import MAX_TEXT_LENGTH, check_text
 
 EVENTS: Final = "events"
 SNAPSHOTS: Final = "snapshots"
@@ -34,6 +34,8 @@ def encode_actor(actor_id: str) -> str:
 
 def decode_actor(token: bytes) -> str | None:
     """Return the actor id that ``token`` is the encoding of, or None if it is that of none."""
+    if token.isalnum() and len(token) <= MAX_TEXT_LENGTH:
+        return token.decode()
     try:
         actor_id = check_text("actor_id", unquote_to_bytes(token).decode())
     except (UnicodeDecodeError, InvalidEventError):

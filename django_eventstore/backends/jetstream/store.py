@@ -31,7 +31,7 @@ from ..base import (
     read_cursor,
 )
 from .actor_reader import ActorReader
-from .actors import list_actors
+from .actors import Listing, list_actors
 from .append import Appender
 from .call import Call, StreamGone
 from .checks import check_durability, check_options
@@ -45,7 +45,14 @@ from .operation import Operation, Turns, arun, run
 from .prune import prune
 from .snapshots import SnapshotReader, Snapshots
 from .store_reader import ActorSelection, Judge, StoreReader
-from .streams import ATOMIC_NEEDS, ATOMIC_SINCE, Stream, forget_streams, open_stream, set_up
+from .streams import (
+    ATOMIC_NEEDS,
+    ATOMIC_SINCE,
+    find_stream,
+    forget_streams,
+    open_stream,
+    set_up,
+)
 from .watch import JetStreamWatch
 
 Result = TypeVar("Result")
@@ -80,6 +87,7 @@ class Shared:
             self.cache = LocalVersionCache(options.version_cache_size, lifetime)
         self.ids = StoredIds()
         self.turns = Turns()
+        self.listing = Listing()
 
 
 _shared: dict[tuple[str, str], Shared] = {}
@@ -140,7 +148,7 @@ class JetStreamEventStore(EventStore):
 
     async def _do_head(self, namespace: str, entry: Entry) -> Head:
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         if stream is None:
             return NO_HEAD
         return await History(stream, entry.actor_id).head(call, entry.head)
@@ -191,6 +199,7 @@ class JetStreamEventStore(EventStore):
         shared = self._shared(namespace)
         shared.cache.clear()
         shared.ids.clear()
+        shared.listing.clear()
 
     def _iterate(self, start: Start[Item], namespace: str, *rest: Any) -> Iterator[Item]:
         pages, items = self._run(self._first_page, namespace, start, *rest)
@@ -224,7 +233,7 @@ class JetStreamEventStore(EventStore):
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed]:
         call = self._call()
-        stream = await self._stream(call, namespace)
+        stream = await open_stream(call, namespace)
         shared = self._shared(namespace)
         appender = Appender(stream, shared.cache, shared.ids, shared.turns)
         return await appender.append(call, events, expected_version)
@@ -241,7 +250,7 @@ class JetStreamEventStore(EventStore):
 
     async def _do_save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
         call = self._call()
-        stream = await self._stream(call, namespace, SNAPSHOTS)
+        stream = await open_stream(call, namespace, SNAPSHOTS)
         keep = self.options.snapshots_kept
         await Snapshots(stream, snapshot.actor_id).save(call, snapshot, state, keep)
 
@@ -251,24 +260,19 @@ class JetStreamEventStore(EventStore):
     async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
         await self._arun(self._do_save_snapshot, namespace, snapshot, state)
 
-    async def _stream(self, call: Call, namespace: str, kind: str = EVENTS) -> Stream:
-        stream = await open_stream(call, namespace, kind, create=True)
-        assert stream is not None
-        return stream
-
     def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         return self._run(self._do_prune, namespace, actor_id, to_version)
 
     async def _do_prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         return 0 if stream is None else await prune(call, History(stream, actor_id), to_version)
 
     # -- reading one actor
 
     async def _do_latest_version(self, namespace: str, actor_id: str) -> int:
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         if stream is None:
             return 0
         cache = self._shared(namespace).cache
@@ -291,7 +295,7 @@ class JetStreamEventStore(EventStore):
     async def _open_actor(
         self, call: Call, namespace: str, actor_id: str, selected: ActorRange
     ) -> ActorReader | None:
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         return None if stream is None else ActorReader(History(stream, actor_id), selected)
 
     def _read_actor(
@@ -307,7 +311,7 @@ class JetStreamEventStore(EventStore):
     async def _open_snapshots(
         self, call: Call, namespace: str, actor_id: str, max_version: int | None
     ) -> SnapshotReader | None:
-        stream = await open_stream(call, namespace, SNAPSHOTS, create=False)
+        stream = await find_stream(call, namespace, SNAPSHOTS)
         return None if stream is None else SnapshotReader(Snapshots(stream, actor_id), max_version)
 
     def _read_snapshots(
@@ -325,7 +329,7 @@ class JetStreamEventStore(EventStore):
     async def _open_store(
         self, call: Call, namespace: str, selected: Selection
     ) -> StoreReader | ActorSelection | None:
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         if stream is None:
             return None
         if selected.actor_id is not None:
@@ -346,7 +350,7 @@ class JetStreamEventStore(EventStore):
 
     async def _do_event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         sequence = position >> POSITION_BITS
         stored = None
         if stream is not None and sequence:
@@ -366,7 +370,7 @@ class JetStreamEventStore(EventStore):
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         if stream is None:
             return {}
         wanted = set(event_ids)
@@ -395,7 +399,7 @@ class JetStreamEventStore(EventStore):
 
     async def _do_count_events(self, namespace: str, selected: Selection) -> int:
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         if stream is None:
             return 0
         if not selected.filters:
@@ -413,7 +417,7 @@ class JetStreamEventStore(EventStore):
         return await self._arun(self._do_count_events, namespace, selected)
 
     async def _do_statistics(self, namespace: str) -> StoreStatistics:
-        stream = await open_stream(self._call(), namespace, create=False)
+        stream = await find_stream(self._call(), namespace)
         return StoreStatistics(0, 0) if stream is None else await estimate(stream, self._call)
 
     def _statistics(self, namespace: str) -> StoreStatistics:
@@ -427,10 +431,11 @@ class JetStreamEventStore(EventStore):
     ) -> ActorPage:
         after = None if cursor is None else read_cursor(cursor, order_by)[0]
         call = self._call()
-        stream = await open_stream(call, namespace, create=False)
+        stream = await find_stream(call, namespace)
         if stream is None:
             return ActorPage()
-        return await list_actors(call, stream, search, order_by, limit, after)
+        listing = self._shared(namespace).listing
+        return await list_actors(call, stream, listing, search, order_by, limit, after)
 
     def _list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None

@@ -70,28 +70,39 @@ async def check_stream(call: Call, stream: Stream) -> None:
     await call.api(f"STREAM.INFO.{stream.name}")
 
 
-async def open_stream(
-    call: Call, namespace: str, kind: str = EVENTS, *, create: bool
-) -> Stream | None:
-    """Return the stream of ``namespace``; None if there is none and it is not to be created.
+async def find_stream(call: Call, namespace: str, kind: str = EVENTS) -> Stream | None:
+    """Return the stream of ``namespace``; None if there is none.
+
+    Raises:
+        NamespaceCollisionError: it belongs to another namespace.
+    """
+    stream = _open.get(_key(call.options, namespace, kind))
+    if stream is not None:
+        return stream
+    config = await _find(call, namespace, kind)
+    return None if config is None else _opened(call, namespace, kind, config)
+
+
+async def open_stream(call: Call, namespace: str, kind: str = EVENTS) -> Stream:
+    """Return the stream of ``namespace``; it is made if there is none.
 
     Raises:
         NamespaceCollisionError: it belongs to another namespace.
         UnsupportedOperation: the server lacks something that an option asks for.
     """
-    key = _key(call.options, namespace, kind)
-    stream = _open.get(key)
-    if stream is None:
-        config = await _find(call, namespace, kind)
-        if config is None:
-            if not create:
-                return None
-            config = await _create(call, namespace, kind)
-        name = wanted_name(call.options, namespace, kind)
-        base = stream_name(namespace, call.options.stream_name)
-        stream = _open[key] = Stream(name, f"{base}.{kind}.", config)
-        for line in differences(call.options, namespace, kind, config, call):
-            logger.warning("Stream %s: %s. See setup_event_stores.", name, line)
+    stream = await find_stream(call, namespace, kind)
+    if stream is not None:
+        return stream
+    return _opened(call, namespace, kind, await _create(call, namespace, kind))
+
+
+def _opened(call: Call, namespace: str, kind: str, config: dict[str, Any]) -> Stream:
+    options = call.options
+    base = stream_name(namespace, options.stream_name)
+    stream = Stream(wanted_name(options, namespace, kind), f"{base}.{kind}.", config)
+    _open[_key(options, namespace, kind)] = stream
+    for line in differences(options, namespace, kind, config, call):
+        logger.warning("Stream %s: %s. See setup_event_stores.", stream.name, line)
     return stream
 
 

@@ -90,15 +90,18 @@ class Wire(Transport):
         buffer_size: int,
         connect_timeout: int,
     ) -> None:
-        assert self._writer is not None
+        plain = self._writer
+        if plain is None:
+            raise ConnectionError("There is no connection to put TLS on.")
         loop = asyncio.get_running_loop()
         reader, protocol = self._receiver(buffer_size)
         hostname = uri if isinstance(uri, str) else uri.hostname
         transport = await asyncio.wait_for(
-            loop.start_tls(self._writer.transport, protocol, ssl_context, server_hostname=hostname),
+            loop.start_tls(plain.transport, protocol, ssl_context, server_hostname=hostname),
             connect_timeout,
         )
-        assert transport is not None
+        if transport is None:
+            raise ConnectionError("The connection was lost while TLS was put on it.")
         self._reader = reader
         # The plain writer is kept: to drop it closes the socket.
         self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
