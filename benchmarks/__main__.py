@@ -13,7 +13,7 @@ from benchmarks.environment import started_databases
 from benchmarks.table import as_json, as_markdown
 from benchmarks.timing import Row
 
-PARTS = ("sqlite", "postgres")
+PARTS = ("sqlite", "postgres", "projections")
 
 
 def main() -> None:
@@ -57,6 +57,11 @@ def _measure(arguments: argparse.Namespace) -> Iterator[Row]:
             yield from databases.sqlite_rows(file, scale, rounds)
         if "postgres" in parts:
             yield from databases.postgres_rows(server, scale, rounds)
+        if "projections" in parts:
+            # Has models, which can be imported now that Django is set up.
+            from benchmarks.projections import projection_rows
+
+            yield from projection_rows(server, scale, rounds)
 
 
 if __name__ == "__main__":
