@@ -1,45 +1,7 @@
 """The admin: browse any store, actor by actor. Nothing here changes a store."""
 
-from __future__ import annotations
+from django.apps import apps
 
-from typing import Any
-
-from django.contrib import admin
-from django.core import checks
-from django.http import HttpRequest
-from django.urls import URLPattern
-
-from ..admin_models import EventStore, SkippedEvent
-from .addresses import addresses
-from .options import check_admin_options
-
-checks.register(check_admin_options, "event_stores")
-
-
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(EventStore)
-class EventStoreAdmin(_ReadOnly):
-    """The pages about stores; they read through the facade, not through a model."""
-
-    def get_urls(self) -> list[URLPattern]:
-        return addresses(self.admin_site)
-
-
-@admin.register(SkippedEvent)
-class SkippedEventAdmin(_ReadOnly):
-    """The record of skipped events."""
-
-    list_display = ("skipped_at", "store", "namespace", "position", "actor_id", "reason", "user")
-    list_filter = ("store", "namespace")
-    search_fields = ("actor_id", "reason", "user")
-    actions = None
+# The template tags are loaded, and with them this package, in a project without the admin too.
+if apps.is_installed("django.contrib.admin"):
+    from . import registration as registration

@@ -26,13 +26,19 @@ def as_test(scope: Scope, event: Event) -> str | None:
     left_out = len(before) > MOST_GIVEN
     given = [scope.shown(earlier) for earlier in reversed(before[:MOST_GIVEN])]
     fold = folding(event.actor_id)
+    name = getattr(fold.apply, "__qualname__", "")
     lines = ["from django_eventstore import Event"]
-    if fold is not UNREGISTERED:
-        name = getattr(fold.apply, "__qualname__", "apply")
+    if fold is not UNREGISTERED and name.isidentifier():
         lines.append(f"from {fold.apply.__module__} import {name}")
-        start = pformat(fold.initial)
     else:
-        name, start = "apply", "{}"
+        name = "apply"
+        lines += [
+            "",
+            "",
+            "def apply(state, event):",
+            "    return {**state, **event.data}  # your fold",
+        ]
+    start = pformat(fold.initial)
     lines += ["", "", f"def test_{_slug(event.event_type)}():", "    # Given what happened before"]
     if left_out:
         lines.append(f"    # (only the last {MOST_GIVEN} events; there are earlier ones)")

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from ..events import Event
 from .charts import lanes
+from .filters import moment
 from .folding import version_at
 from .json_tree import brief
 from .scope import Crumb, Scope
-from .timeline import moment
 
 FEWEST: Final = 2
 MOST: Final = 6

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,12 +20,12 @@ from ..admin_models import SkippedEvent
 from ..events import Event
 from ..replay import ReplayError
 from .limits import scan
+from .raw_content import Content, as_bytes
+from .redaction import cause_of
 from .scope import REDACTED, SKIP, Crumb, Scope
 from .timeline import actor_crumbs
 
 MOST_FOUND: Final = 500
-SHOWN_BYTES: Final = 4096
-LINE: Final = 16
 LONGEST_REASON: Final = 1000
 
 
@@ -58,7 +56,7 @@ def malformed(scope: Scope) -> HttpResponse:
     for item in looked.found:
         if isinstance(item, ReplayError):
             cause = cause_of(item)
-            groups.setdefault(cause, Group(cause, str(item.error))).errors.append(item)
+            groups.setdefault(cause, Group(cause, scope.reason(item))).errors.append(item)
     last = looked.last.position if looked.last else None
     return scope.render(
         "malformed.html",
@@ -70,15 +68,6 @@ def malformed(scope: Scope) -> HttpResponse:
         first_url=scope.here(before=None) if before is not None else None,
         crumbs=[Crumb(scope.label, scope.url("store"))],
     )
-
-
-_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
-
-
-def cause_of(error: ReplayError) -> str:
-    """Return what malformed events of one kind have in common: the error less its particulars."""
-    text = _PARTICULAR.sub("…", str(error.error))
-    return f"{type(error.error).__name__}: {text[:200]}"
 
 
 def problem(scope: Scope, position: int) -> HttpResponse:
@@ -131,7 +120,7 @@ def raw(scope: Scope, position: int) -> HttpResponse:
         raise Http404("raw content is redacted")
     if scope.redaction.configured:
         scope.log_revealed(f"raw content at position {position}")
-    response = HttpResponse(_as_bytes(found.raw), content_type="application/octet-stream")
+    response = HttpResponse(as_bytes(found.raw), content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="malformed-{position}.bin"'
     return response
 
@@ -168,60 +157,3 @@ def skip(scope: Scope, position: int) -> HttpResponseBase:
             scope.request, _("Marked as skipped. Replays now list it as skipped, with the reason.")
         )
     return HttpResponseRedirect(scope.url("problem", position))
-
-
-@dataclass(frozen=True, slots=True)
-class HexLine:
-    """A line of a hex view: the offset, the bytes as hex, and as text where printable."""
-
-    offset: str
-    codes: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Raw content, made safe to look at.
-
-    Attributes:
-        text: it as text; control characters and what is no UTF-8 are shown as signs.
-        lines: it in hex.
-        size: how many bytes it has.
-        cut: whether only the first bytes are shown.
-    """
-
-    text: str
-    lines: list[HexLine]
-    size: int
-    cut: bool
-
-    @classmethod
-    def of(cls, content: bytes | str) -> Content:
-        """Return ``content``, the first SHOWN_BYTES of it."""
-        held = _as_bytes(content)
-        shown = held[:SHOWN_BYTES]
-        text = shown.decode("utf-8", errors="replace")
-        return cls(
-            "".join(map(_visible, text)), list(_hex(shown)), len(held), len(held) > SHOWN_BYTES
-        )
-
-
-def _as_bytes(content: bytes | str) -> bytes:
-    return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else bytes(content)
-
-
-def _visible(character: str) -> str:
-    """Return a sign for what cannot be seen, or would turn the text round."""
-    if character in "\n\t":
-        return character
-    return character if character.isprintable() else f"⟨{ord(character):02X}⟩"
-
-
-def _hex(content: bytes) -> Iterator[HexLine]:
-    for start in range(0, len(content), LINE):
-        piece = content[start : start + LINE]
-        yield HexLine(
-            f"{start:06x}",
-            piece.hex(" ").ljust(LINE * 3 - 1),
-            "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in piece),
-        )

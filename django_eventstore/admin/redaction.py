@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ..events import Event
+from ..replay import ReplayError
 from .options import AdminOptions
 
 audit = logging.getLogger("django_eventstore.audit")
@@ -124,3 +126,12 @@ def _has(value: Any, path: Path) -> bool:
             _has(child, rest) for index, child in enumerate(value) if key in ("*", str(index))
         )
     return False
+
+
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+
+
+def cause_of(error: ReplayError) -> str:
+    """Return what malformed events of one kind have in common: the error less its particulars."""
+    text = _PARTICULAR.sub("…", str(error.error))
+    return f"{type(error.error).__name__}: {text[:200]}"

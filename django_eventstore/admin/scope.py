@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -21,12 +20,16 @@ from .._compat import BREADCRUMBS_ARE_LISTS
 from ..conf import event_stores
 from ..events import Event
 from ..exceptions import InvalidEventError, StoreUnavailableError, UnsupportedOperation
+from ..replay import ReplayError
 from ..store import EventStore
 from ..validation import MAX_VERSION
 from .diff import plain
 from .limits import Deadline
 from .options import AdminOptions, admin_options
-from .redaction import Redaction, audit
+from .redaction import Redaction, audit, cause_of
+
+if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite
 
 VIEW: Final = "django_eventstore.view_eventstore"
 PAYLOAD: Final = "django_eventstore.view_payload"
@@ -184,6 +187,12 @@ class Scope(Visit):
         if self.reveals and self.redaction.touches_event(event):
             self.log_revealed(f"event {event.id} of actor {event.actor_id!r}")
         return self.redaction.event(event)
+
+    def reason(self, error: ReplayError) -> str:
+        """Return why an event is malformed, without its content for who may not see that."""
+        if self.sees_payload and not self.redaction.hides_raw():
+            return str(error.error)
+        return cause_of(error)
 
     def shown_state(self, actor_id: str, state: Any) -> Any:
         """Return an actor's state, plain, as this user may see it: masked, or all (logged)."""

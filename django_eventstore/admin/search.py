@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from ..events import Event
 from ..replay import ReplayError
+from .filters import moment
 from .json_tree import brief
 from .limits import Scan, scan
 from .scope import Crumb, Scope
-from .timeline import moment
 
 
 @dataclass(frozen=True, slots=True)

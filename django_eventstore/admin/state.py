@@ -13,6 +13,7 @@ from ..events import Snapshot
 from ..folds import Fold
 from ..replay import ReplayError
 from .diff import Difference, differences, plain
+from .filters import moment
 from .folding import (
     UNREGISTERED,
     Folded,
@@ -24,7 +25,7 @@ from .folding import (
 )
 from .json_tree import indented, tree
 from .scope import REDACTED, Scope
-from .timeline import actor_crumbs, moment
+from .timeline import actor_crumbs
 
 LARGEST_SLIDER = 2**53
 """Beyond this a browser's slider cannot name each version."""

@@ -7,19 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import Http404, HttpResponse
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from ..events import Event, Snapshot
 from ..replay import ReplayError
 from .charts import Activity, activity
-from .diff import leaves, path_text
-from .json_tree import brief, scalar_text
+from .filters import PARAMETERS, Filters, read_filters
+from .json_tree import brief
 from .limits import Deadline, scan
 from .scope import Crumb, Scope
-
-FILTERS = ("type", "from", "to", "since", "until", "meta", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,73 +33,6 @@ class Row:
     item: Any
     gap: timedelta | None = None
     brief: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What the address asks of the events; empty means all."""
-
-    types: frozenset[str] = frozenset()
-    from_version: int = 0
-    to_version: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    meta: str = ""
-    path: str = ""
-
-    @property
-    def by_content(self) -> bool:
-        """Whether events must be read to know if they fit."""
-        return bool(self.types or self.since or self.until or self.meta or self.path)
-
-    @property
-    def active(self) -> bool:
-        """Whether anything is asked for."""
-        return bool(self.by_content or self.from_version or self.to_version is not None)
-
-    def fit(self, event: Event) -> bool:
-        """Tell whether ``event``, masked as the user sees it, is wanted."""
-        return (
-            (not self.types or event.event_type in self.types)
-            and (self.since is None or event.timestamp >= self.since)
-            and (self.until is None or event.timestamp <= self.until)
-            and (not self.meta or _has_metadata(event, self.meta))
-            and (not self.path or _has_path(event.data, self.path))
-        )
-
-
-def read_filters(scope: Scope) -> Filters:
-    """Return what the address asks for; 404 where it makes no sense."""
-    return Filters(
-        types=frozenset(filter(None, scope.request.GET.getlist("type"))),
-        from_version=scope.integer("from") or 0,
-        to_version=scope.integer("to"),
-        since=moment(scope, "since"),
-        until=moment(scope, "until", end=True),
-        meta=scope.text("meta"),
-        path=scope.text("path") if scope.sees_payload else "",
-    )
-
-
-def moment(scope: Scope, name: str, *, end: bool = False) -> datetime | None:
-    """Return a parameter as a point in time, in the current time zone unless it names one.
-
-    A date alone is its start, or its ``end``.
-    """
-    given = scope.text(name)
-    if not given:
-        return None
-    try:
-        parsed = parse_datetime(given)
-        if parsed is None and (day := parse_date(given)):
-            parsed = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - made aware below
-        if parsed is not None and len(given) == 10 and end:
-            parsed += timedelta(days=1) - timedelta(microseconds=1)
-        if parsed is None:
-            raise Http404(f"{name} is no date or time")
-        return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
-    except (ValueError, OverflowError) as error:
-        raise Http404(f"{name} is no date or time") from error
 
 
 def timeline(scope: Scope, actor_id: str) -> HttpResponse:
@@ -129,7 +58,7 @@ def timeline(scope: Scope, actor_id: str) -> HttpResponse:
         chart_is_whole=known.whole,
         newest_first=newest_first,
         order_url=scope.here(order="oldest" if newest_first else None, after=None, before=None),
-        clear_url=scope.here(**dict.fromkeys((*FILTERS, "after", "before"))),
+        clear_url=scope.here(**dict.fromkeys((*PARAMETERS, "after", "before"))),
         tab="timeline",
         crumbs=actor_crumbs(scope),
     )
@@ -298,25 +227,3 @@ def _with_snapshots(
         marks = [Row("snapshot", snapshot)] if snapshot else []
         placed += [*marks, row] if newest_first else [row, *marks]
     return unreadable + placed if page.previous_url is None else placed
-
-
-def _has_metadata(event: Event, wanted: str) -> bool:
-    """Tell whether the metadata has the key, or with ``key=value`` that value."""
-    key, equals, value = wanted.partition("=")
-    held = event.metadata.get(key.strip())
-    return held is not None and (not equals or held == value.strip())
-
-
-def _has_path(data: dict[str, Any], wanted: str) -> bool:
-    """Tell whether ``data`` has the path, or with ``path=value`` that value, as text or JSON."""
-    path, equals, value = wanted.partition("=")
-    path, value = path.strip(), value.strip()
-    return any(
-        _path_fits(path_text(place), path)
-        and (not equals or value in (str(held), scalar_text(held)))
-        for place, held in leaves(data)
-    )
-
-
-def _path_fits(place: str, path: str) -> bool:
-    return place == path or place.startswith((f"{path}.", f"{path}["))

@@ -17,6 +17,7 @@ from ..admin.diff import ABSENT, path_text
 from ..admin.json_tree import scalar_text
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
+from ..replay import ReplayError
 
 register = template.Library()
 
@@ -108,3 +109,9 @@ def split(words: str) -> list[str]:
 def here(scope: Scope, version: int) -> str:
     """Return the address of this page at another version."""
     return scope.here(version=version, at=None)
+
+
+@register.filter
+def reason(scope: Scope, error: ReplayError) -> str:
+    """Show why an event is malformed."""
+    return scope.reason(error)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from django.test import Client
 
+from django_eventstore import Event
 from django_eventstore.admin_models import SkippedEvent
 from tests.admin.conftest import client, fill
+from tests.stores import corrupted
 
 pytestmark = pytest.mark.django_db
 
@@ -165,3 +169,44 @@ def test_revealing_is_logged(admin, store, pages, settings, caplog):
         assert "4242-4242" in admin.get(address + "?reveal=1").content.decode()
     assert {(record.user, record.store) for record in caplog.records} == {("staff", "default")}
     assert saved["order-1 3"].id in " ".join(record.getMessage() for record in caplog.records)
+
+
+def test_why_an_event_is_malformed_tells_nothing_of_its_content(store, pages):
+    event = Event("order-1", "Broken")
+    corrupted[event.id] = b"secret"
+    position = store.save_event(event).position
+    lister = client("view_eventstore")
+    for address in [
+        pages("malformed"),
+        pages("problem", position),
+        pages("actor", "order-1"),
+    ]:
+        page = lister.get(address).content.decode()
+        assert "ValueError" in page
+        assert "secret" not in page
+    corrupted.clear()
+
+
+WITHOUT_ADMIN = """
+import django
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=["django_eventstore"],
+    EVENT_STORES={"default": {"BACKEND": "django_eventstore.backends.memory.InMemoryEventStore"}},
+    TEMPLATES=[
+        {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
+    ],
+)
+django.setup()
+from django.template import engines
+
+print(engines["django"].from_string("{% load eventstore_admin %}fine").render())
+"""
+
+
+def test_a_project_without_the_admin_works():
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ADMIN], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.strip() == "fine", ran.stderr
