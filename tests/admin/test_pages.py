@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.admin import folding, limits
 from django_eventstore.admin_models import SkippedEvent
+from django_eventstore.consumer_models import Consumer
+from django_eventstore.consumers import open_consumer
 from tests.admin.conftest import HOSTILE, MALFORMED, START, client, fill
 from tests.stores import corrupted
 
@@ -578,3 +582,48 @@ def test_the_pages_translate(admin, store, pages):
     assert "Ereignisspeicher" in admin.get(pages("stores"), **german).content.decode()
     page = admin.get(pages("state", "order-1"), **german).content.decode()
     assert "stimmt mit der ganzen Wiedergabe überein" in page
+
+
+# -- the version cache, projections
+
+
+def test_the_version_cache_is_checked_against_the_store(admin, pages, settings, nats_server):
+    settings.EVENT_STORES = {
+        "default": {
+            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+            "OPTIONS": {
+                "servers": [nats_server.url],
+                "stream_name": f"cache-{os.urandom(4).hex()}",
+            },
+        }
+    }
+    store = event_stores["default"]
+    for actor_id in ("a", "b", "c"):
+        store.save_event(Event(actor_id, "T"))
+    assert "Version cache" in admin.get(pages("store")).content.decode()
+    # As another process leaves it behind, which appends on.
+    stale = store.version_cache.get("b")
+    store.save_event(Event("b", "T"))
+    store.version_cache.set("b", stale)
+    response = admin.post(pages("check_cache"), follow=True)
+    [message] = response.context["messages"]
+    assert str(message) == "3 entries compared with the store, 1 were stale."
+    assert admin.get(pages("check_cache")).status_code == 405
+    # The stale entry is gone, so the next append need not learn it from a refusal.
+    assert "b" not in {entry.actor_id for entry in store.version_cache.entries()}
+
+
+def test_projections_show_their_position_and_lag(admin, store, monkeypatch):
+    # Those of other tests are in databases that this one does not have.
+    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+    saved = store.save_events([Event("a", "T") for _ in range(5)])
+    consumer = open_consumer("counts", store, shards=2, using="default")
+    consumer.shards.update(position=saved[1].position)
+    consumer.parked.create(position=2, shard=0, actor_id="a", error="It broke")
+    Consumer.objects.create(name="lost", store="gone", shard_count=1)
+    page = admin.get(reverse("admin:eventstore_consumers"))
+    rows = {row.consumer.name: row for row in page.context["rows"]}
+    figures = rows["counts"].figures
+    assert (figures.position, figures.lag, figures.parked) == (saved[1].position, 3, 1)
+    assert "It broke" in page.content.decode()
+    assert rows["lost"].figures is None
