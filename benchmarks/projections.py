@@ -85,7 +85,7 @@ def projection_rows(server: PostgresServer, scale: float, rounds: int) -> Iterat
     yield _latency("postgresql", event_stores[ALIAS].with_namespace("followed-live"), scale)
     with NatsServer() as nats:
         stream = JetStreamEventStore(servers=[nats.url], stream_name="bench")
-        yield _latency("jetstream", stream, scale)
+        yield _latency("jetstream", stream.with_namespace("followed"), scale)
         yield _forwarding("jetstream", store, stream, number, "events of 500 actors by turns")
         runs = event_stores[ALIAS].with_namespace("followed-runs")
         for history in workload.histories(number // 10, 10):
