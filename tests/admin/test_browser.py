@@ -185,30 +185,37 @@ def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme):
     position = next(
         item.position for item in filled.read_all_with_errors() if not isinstance(item, Event)
     )
-    addresses = [
-        pages("stores"),
-        pages("store"),
-        pages("actors"),
-        pages("actor", "order-1"),
-        pages("actor", "order-2"),
-        pages("state", "order-1") + "?version=3",
-        pages("blame", "order-1"),
-        pages("event", paid),
-        pages("compare") + "?actor=order-1&actor=payment-1",
-        pages("search") + "?user=mia",
-        pages("malformed"),
-        pages("problem", position),
-    ]
+    # What looks different for a store that can do less.
+    addresses = [pages("store"), pages("actors"), pages("event", paid)]
+    if filled.supports_lookup:
+        addresses += [
+            pages("stores"),
+            pages("actor", "order-1"),
+            pages("actor", "order-2"),
+            pages("state", "order-1") + "?version=3",
+            pages("blame", "order-1"),
+            pages("compare") + "?actor=order-1&actor=payment-1",
+            pages("search") + "?user=mia",
+            pages("malformed"),
+            pages("problem", position),
+        ]
     if scheme == "dark":
         tab.set_viewport_size({"width": 390, "height": 844})
     found = {}
     for address in addresses:
         tab.goto(base + address)
         assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
-        results = Axe().run(tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-        if results.violations_count:
-            found[address] = [
-                (violation["id"], [node["html"] for node in violation["nodes"]][:3])
-                for violation in results.response["violations"]
-            ]
-    assert found == {}
+        found[address] = violations(tab)
+    tab.keyboard.press("Control+k")
+    expect(tab.get_by_role("option").first).to_be_visible()
+    found["quick-open"] = violations(tab)
+    assert {address: seen for address, seen in found.items() if seen} == {}
+
+
+def violations(tab: Page) -> list[tuple[str, list[str]]]:
+    """Return what axe finds on the page: (rule, the first elements)."""
+    results = Axe().run(tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    return [
+        (violation["id"], [node["html"] for node in violation["nodes"]][:3])
+        for violation in results.response["violations"]
+    ]
