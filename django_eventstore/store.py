@@ -194,6 +194,8 @@ class EventStore(Backend):
             try:
                 placed = self._append(namespace, new, expected_version)
             except (VersionConflictError, DuplicateEventError) as error:
+                if self.looks_for_ids_first and isinstance(error, VersionConflictError):
+                    raise
                 stored = self._find_events(namespace, *_ids(given))
                 operation.outcome = "repeated"
                 return _settle(given, stored, error)
@@ -220,6 +222,8 @@ class EventStore(Backend):
             try:
                 placed = await self._aappend(namespace, new, expected_version)
             except (VersionConflictError, DuplicateEventError) as error:
+                if self.looks_for_ids_first and isinstance(error, VersionConflictError):
+                    raise
                 stored = await self._afind_events(namespace, *_ids(given))
                 operation.outcome = "repeated"
                 return _settle(given, stored, error)

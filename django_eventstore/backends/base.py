@@ -269,6 +269,9 @@ class Backend(ABC):
     multi_actor_append_needs: str = ""
     # Is the id of an event unique in its namespace, or (False) only in its actor's history?
     supports_unique_ids: bool = True
+    # Does _append() look for stored ids before it finds a conflict? Then a VersionConflictError
+    # means that none is there, and the facade need not look again.
+    looks_for_ids_first: bool = False
     # Does an append join the caller's database transaction?
     supports_transactions: bool = False
     # Can events be found by id, correlation, type and time without reading through the store?

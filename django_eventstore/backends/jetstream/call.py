@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
+from nats.errors import NoRespondersError
 
 from ...exceptions import EventStoreError, StoreUnavailableError
 from .config import JetStreamConfig
@@ -55,6 +56,7 @@ class Call:
         self.options = options
         self._connection = get_connection(options.connection_key, options.login)
         self.deadline = time.monotonic() + options.timeout
+        self._nobody_answered = False
         self.api_prefix = f"$JS.{options.domain}.API." if options.domain else "$JS.API."
 
     @property
@@ -126,9 +128,12 @@ class Call:
                 begun = None
             unanswered = False
             for index, request in enumerate(asked):
-                if not request.answered or request.replies[-1].status == NO_RESPONDERS:
-                    asked[index] = request.again()
+                silent = request.answered and request.replies[-1].status == NO_RESPONDERS
+                if silent or not request.answered:
                     unanswered = True
+                    asked[index] = request.again()
+                    if request.sent:
+                        self._nobody_answered = silent
             if not unanswered:
                 return [request.replies for request in asked]
             if self.over:
@@ -163,9 +168,12 @@ class Call:
         """Return the error to raise when the deadline is past, with its cause set."""
         servers = ", ".join(self.options.safe_servers)
         why = self.connection.error
+        if why is None and self._nobody_answered:
+            why = NoRespondersError()
         error = StoreUnavailableError(
             f"No answer from NATS at {servers} within {self.options.timeout:g} s"
-            f"{f' (last error: {why})' if why else ''}.",
+            f"{f' (last error: {why})' if why else ''}."
+            f"{' Is JetStream enabled there?' if isinstance(why, NoRespondersError) else ''}",
             outcome_unknown=outcome_unknown,
         )
         error.__cause__ = why

@@ -105,6 +105,7 @@ class JetStreamEventStore(EventStore):
     options_class = JetStreamConfig
     options: JetStreamConfig
     supports_unique_ids = False
+    looks_for_ids_first = True
     supports_lookup = False
     supports_pruning = True
     multi_actor_append_needs = ATOMIC_NEEDS
