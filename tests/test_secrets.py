@@ -37,7 +37,8 @@ WAYS = {
         servers=[address().replace("//", f"//app:{SECRET}@")]
     ),
     "in an address": lambda: event_store_url(
-        f"{address().replace('//', f'//app:{SECRET}@')}/events?namespace=prod&timeout=1&connect_timeout=1"
+        address().replace("//", f"//app:{SECRET}@")
+        + "/events?namespace=prod&timeout=1&connect_timeout=1"
     ),
 }
 
