@@ -80,6 +80,14 @@ class LeasedWork(ABC):
         self._next_balance = time.monotonic() + self.leases.balance_seconds
         return changed
 
+    def start_over(self) -> None:
+        """Drop what is in memory; the next step reads from the database how far the work is.
+
+        For when it is not known what became of a transaction.
+        """
+        self.leases.forget()
+        self._next_balance = 0.0
+
     def _step(self) -> bool:
         if time.monotonic() >= self._next_balance:
             self.balance()
@@ -105,6 +113,5 @@ class LeasedWork(ABC):
         else:
             self.leases.error = ""
             return done
-        self.leases.forget()
-        self._next_balance = 0.0
+        self.start_over()
         return None

@@ -77,6 +77,7 @@ class ProjectionWorker(LeasedWork):
         self._blocked: set[str] = set()
         self._once = once
         self.before = before
+        self._careful = False
         self._next_flush = 0.0
 
     def run(self) -> int:
@@ -120,10 +121,11 @@ class ProjectionWorker(LeasedWork):
         ]
         if not tasks:
             return False
-        end = tasks[-1].position
+        end: int | None = tasks[-1].position
         if batch := [task for task in tasks if self._is_to_apply(task)]:
-            end = self._apply_batch(batch, end)
-        self.leases.pass_over(end)
+            end = self._apply_batch(batch, tasks[-1].position)
+        if end is not None:
+            self.leases.pass_over(end)
         return True
 
     def _is_to_apply(self, task: _Task) -> bool:
@@ -136,25 +138,32 @@ class ProjectionWorker(LeasedWork):
         at = self.leases.positions.get(task.shard)
         return at is not None and at < task.position
 
-    def _apply_batch(self, batch: Sequence[_Task], end: int) -> int:
-        """Apply ``batch``, or as much as fits in one transaction; return the position reached."""
-        fast = _Transaction(end, set(self._blocked))
+    def _apply_batch(self, batch: Sequence[_Task], end: int) -> int | None:
+        """Apply ``batch``, or as much as fits in one transaction; return the position reached.
+
+        None: it failed, and is to be read and applied once more, each event by itself, to find
+        those that cannot be applied.
+        """
+        done = _Transaction(end, set(self._blocked))
+        act = self._apply_or_park if self._careful else self._apply_event
         try:
-            self._apply(batch, fast, self._apply_event)
+            self._apply(batch, done, act)
         except LeaseLost:
             raise
         except Exception as error:
-            if fast.committed:
+            if done.committed:
                 logger.exception("%s: a callback on commit failed", self.consumer)
-                return fast.end
-            # Once more, each event by itself, to find those that cannot be applied. That the
-            # database is gone comes up again there, and is no event's fault.
+                return done.end
+            if self._careful:
+                raise
+            # The connection may have been lost during the commit, and then nobody knows whether
+            # it came about: the database has to be asked before anything is applied again.
             logger.info("%s goes through a batch event by event: %r", self.consumer, error)
-        else:
-            return fast.end
-        careful = _Transaction(end, set(self._blocked))
-        self._apply(batch, careful, self._apply_or_park)
-        return careful.end
+            self._careful = True
+            self.start_over()
+            return None
+        self._careful = False
+        return done.end
 
     def _apply(
         self,

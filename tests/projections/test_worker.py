@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import ConsumerWorker, ParkedEvent, ShardLease
@@ -195,6 +195,32 @@ def test_a_callback_on_commit_that_fails_applies_nothing_twice(counting, monkeyp
     save("default", 5)
     run(counting)
     agree("default")
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_commit_whose_outcome_is_unknown_is_not_applied_twice(alias):
+    """The connection is lost after the server has committed, and before it has said so."""
+    counting = get_projection(f"counting-{alias}")
+    connection = connections[alias]
+    lost = []
+
+    class Lose(type(counting)):
+        def apply(self, event):
+            count(event, alias)
+            if not lost:
+                lost.append(connection._commit)
+                connection._commit = self.commit_and_lose
+
+        def commit_and_lose(self):
+            connection._commit = lost[0]
+            connection._commit()
+            raise OperationalError("the connection is lost")
+
+    save(alias, 5)
+    run(Lose())
+    assert lost
+    agree(alias)
+    assert not ParkedEvent.objects.using(alias).exists()
 
 
 # -- leases
