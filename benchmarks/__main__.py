@@ -13,7 +13,7 @@ from benchmarks.environment import started_databases
 from benchmarks.table import as_json, as_markdown
 from benchmarks.timing import Row
 
-PARTS = ("sqlite", "postgres", "projections")
+PARTS = ("sqlite", "postgres", "jetstream", "projections")
 
 
 def main() -> None:
@@ -57,6 +57,11 @@ def _measure(arguments: argparse.Namespace) -> Iterator[Row]:
             yield from databases.sqlite_rows(file, scale, rounds)
         if "postgres" in parts:
             yield from databases.postgres_rows(server, scale, rounds)
+        if "jetstream" in parts:
+            # As above: a store's class needs Django's settings.
+            from benchmarks.jetstream import jetstream_rows
+
+            yield from jetstream_rows(scale, rounds)
         if "projections" in parts:
             # Has models, which can be imported now that Django is set up.
             from benchmarks.projections import projection_rows
