@@ -31,6 +31,10 @@ PAGE: Final = 5000
 OLD_PAGE: Final = 500
 """The same, from servers that give messages one by one."""
 
+FIRST_PAGE_DOWN: Final = 64
+"""The most messages in the first page of a backwards read, which has no limit in bytes: the next
+ones are as large as this one says."""
+
 STRANGERS: Final = 10_000
 """Of how many actors that others write to the heads are kept while reading."""
 
@@ -130,6 +134,8 @@ class StoreReader:
             self._size = OLD_PAGE
         if selected.limit is not None and not selected.filters:
             self._size = min(self._size, selected.limit + 1)
+        if selected.reverse:
+            self._size = min(self._size, FIRST_PAGE_DOWN)
         if not self._high:
             self._low = 1
 
