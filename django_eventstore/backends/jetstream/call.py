@@ -28,6 +28,9 @@ PAUSE_SECONDS: Final = 0.05
 """How long to wait, at first, when the server says that it cannot answer now."""
 
 
+_REFUSED_FOR_NOW: Final = b'"error":{"code":%d,' % NO_RESPONDERS
+
+
 class ApiError(EventStoreError):
     """The server's refusal: ``code`` as in HTTP, ``err_code`` NATS's own number."""
 
@@ -57,6 +60,7 @@ class Call:
         self._connection = get_connection(options.connection_key, options.login)
         self.deadline = time.monotonic() + options.timeout
         self._nobody_answered = False
+        self._refusal: ApiError | None = None
         self.api_prefix = f"$JS.{options.domain}.API." if options.domain else "$JS.API."
 
     @property
@@ -129,8 +133,10 @@ class Call:
             unanswered = False
             for index, request in enumerate(asked):
                 silent = request.answered and request.replies[-1].status == NO_RESPONDERS
-                if silent or not request.answered:
+                refusal = _refused_for_now(request.replies[-1]) if request.answered else None
+                if silent or refusal or not request.answered:
                     unanswered = True
+                    self._refusal = refusal or self._refusal
                     asked[index] = request.again()
                     if request.sent:
                         self._nobody_answered = silent
@@ -148,16 +154,8 @@ class Call:
             ApiError: the server refuses.
             StoreUnavailableError: no answer before the deadline.
         """
-        tries = 0
-        while True:
-            ((reply,),) = await self.ask([self.api_request(verb, body)])
-            try:
-                return read_api_reply(reply)
-            except ApiError as error:
-                if error.code != NO_RESPONDERS or self.over:
-                    raise
-            await self.pause(tries)
-            tries += 1
+        ((reply,),) = await self.ask([self.api_request(verb, body)])
+        return read_api_reply(reply)
 
     def api_request(self, verb: str, body: Any = None, *, many: bool = False) -> Request:
         """Return the request to send for ``api()``."""
@@ -167,7 +165,7 @@ class Call:
     def unavailable(self, *, outcome_unknown: bool = False) -> StoreUnavailableError:
         """Return the error to raise when the deadline is past, with its cause set."""
         servers = ", ".join(self.options.safe_servers)
-        why = self.connection.error
+        why = self.connection.error or self._refusal
         if why is None and self._nobody_answered:
             why = NoRespondersError()
         error = StoreUnavailableError(
@@ -178,6 +176,15 @@ class Call:
         )
         error.__cause__ = why
         return error
+
+
+def _refused_for_now(reply: Reply) -> ApiError | None:
+    """Return the refusal of an API that cannot answer at this moment: it has no leader, say."""
+    # Quickly, for most answers hold something: what an API answers has no headers, and says
+    # that it is an error in front of anything else.
+    if reply.headers or _REFUSED_FOR_NOW not in reply.data[:200]:
+        return None
+    return ApiError(orjson.loads(reply.data)["error"])
 
 
 def read_api_reply(reply: Reply) -> dict[str, Any]:
