@@ -127,6 +127,11 @@ class ShardLeases:
         )
         return before != self.positions.keys()
 
+    def others_are_at(self, position: int) -> bool:
+        """Tell whether all shards but this worker's are at ``position``, or beyond it."""
+        others = self._leases.exclude(owner=self._worker)
+        return not others.filter(position__lt=position).exists()
+
     def advance(self, shards: Collection[int], position: int) -> None:
         """Write that ``shards`` are at ``position``, in the transaction of what they made.
 

@@ -50,7 +50,7 @@ class Application:
                 self._writing -= 1
                 self._open.notify_all()
             n += 1
-            self._stop.wait(0.005)
+            self._stop.wait(0.03)
         connections.close_all()
 
     @contextmanager

@@ -97,12 +97,21 @@ class ProjectionWorker(LeasedWork):
     def is_done(self) -> bool:
         if not self._once or self.balance():
             return False
-        return self.leases.settled and not self._parking.has_pending()
+        # This worker's shards are read to the end; those of others may be left to them, but one
+        # that seems alive may be dead since a moment ago.
+        others_are_done = self.leases.others_are_at(self._end() - 1)
+        return others_are_done and not self._parking.has_pending()
 
-    def work(self) -> bool:
-        if self._once and self.before is None:
+    def _end(self) -> int:
+        """Return the position at which ``once`` ends; that position itself is left out."""
+        if self.before is None:
             # Not what is saved meanwhile: while others go on saving, that might never end.
             self.before = last_position(self.store) + 1
+        return self.before
+
+    def work(self) -> bool:
+        if self._once:
+            self._end()
         now = time.monotonic()
         if now >= self._next_flush:
             self.leases.flush()

@@ -14,12 +14,14 @@ def agree(alias, store=None):
     events = list((store or event_stores[alias]).read_all())
     totals = Total.objects.using(alias)
     found = totals.aggregate(count=Sum("count"), amount=Sum("amount"))
-    assert found == {
+    wanted = {
         "count": len(events) or None,
         "amount": sum(event.data["n"] for event in events) if events else None,
     }
+    assert found == wanted, f"{found} for {wanted}"
     versions = {event.actor_id: event.version for event in events}
-    assert dict(totals.values_list("actor_id", "version")) == versions
+    differing = set(totals.values_list("actor_id", "version")) ^ set(versions.items())
+    assert not differing, differing
 
 
 def contents(store):

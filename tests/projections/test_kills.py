@@ -33,7 +33,7 @@ ACTORS = 60
 
 
 @contextmanager
-def load(store, pause=0.02):
+def load(store, pause=0.05):
     """Save events in a thread inside the block; the rate leaves the workers something to do."""
     stop = threading.Event()
 
@@ -90,7 +90,7 @@ def test_workers_are_killed_and_replaced():
         try:
             wait_until(lambda: len(killer.alive()) >= 4, "four workers share the shards")
             while len(killer.killed) < KILLS:
-                time.sleep(random.uniform(0.05, 0.5))
+                time.sleep(random.uniform(0.02, 0.3))
                 killer.kill_one()
         finally:
             keeper.kill()

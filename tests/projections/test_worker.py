@@ -257,6 +257,15 @@ def test_shards_are_shared_out_and_taken_over(alias):
     assert len(workers[1].positions) + len(workers[2].positions) == 1024
 
 
+def test_once_does_not_end_before_everything_is_applied(counting):
+    """A worker that was killed a moment ago counts as alive, and its shards are not done."""
+    save("default", 20)
+    consumer = counting.open_consumer()
+    member(consumer, lease=timedelta(seconds=1)).balance()
+    assert run(counting) == 20
+    agree("default")
+
+
 @pytest.mark.parametrize("alias", ALIASES)
 def test_a_stalled_owner_cannot_commit(alias):
     """Its lease runs out, another takes over and goes on; then it wakes up."""
