@@ -69,8 +69,9 @@ def test_every_event_of_a_log_equals_its_line(log, alias, configured):
     first = run("import_events", file, store=alias)
     again = run("import_events", file, store=alias)
 
-    assert first == (0, f"{count:,} new events stored, 0 already stored, 0 bad lines.\n", "")
-    assert again == (0, f"0 new events stored, {count:,} already stored, 0 bad lines.\n", "")
+    # Beside it, progress: more or less of it, as the machine is slow or fast.
+    assert first[:2] == (0, f"{count:,} new events stored, 0 already stored, 0 bad lines.\n")
+    assert again[:2] == (0, f"0 new events stored, {count:,} already stored, 0 bad lines.\n")
     given = documents(log)
     assert [event.to_dict() | {"position": None} for event in store.read_all()] == given
     assert run("verify_events", store=alias).out == (
