@@ -37,6 +37,7 @@ MAX_INFLATED: Final = 64 * 1024 * 1024
 
 _MARK = b"\r\nEventstore-Append: "
 GZIP_LINE: Final = b"Content-Encoding: gzip"
+_GZIP_HEADER = b"\r\n" + GZIP_LINE
 _TIME = re.compile(r"(.*\.\d{1,6})\d*(Z)")
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip, not zlib
 
@@ -86,29 +87,21 @@ class Stored(NamedTuple):
         if start < 0:
             return None
         start += len(_MARK)
-        words = self.headers[start : self.headers.find(b"\r\n", start)].split()
         try:
-            return Mark(*map(int, words))
-        except (TypeError, ValueError):
+            version, events, total = self.headers[start : self.headers.find(b"\r", start)].split()
+            return Mark(int(version), int(events), int(total))
+        except ValueError:
             return None
 
 
 def from_direct(reply: Reply) -> Stored:
     """Return the message in the answer to a direct get."""
-    headers = reply.headers
+    headers, data = reply
     # The server's own headers come last: a stranger may have set some of the same name.
-    return Stored(
-        _last_header(headers, b"\r\nNats-Subject: "),
-        int(_last_header(headers, b"\r\nNats-Sequence: ")),
-        _last_header(headers, b"\r\nNats-Time-Stamp: ").decode(),
-        headers,
-        reply.data,
-    )
-
-
-def _last_header(headers: bytes, name: bytes) -> bytes:
-    start = headers.rindex(name) + len(name)
-    return headers[start : headers.index(b"\r\n", start)]
+    start = headers.rindex(b"\r\nNats-Subject: ") + 2
+    subject, sequence, time, _ = headers[start:].split(b"\r\n", 3)
+    # "Nats-Subject: ", "Nats-Sequence: " and "Nats-Time-Stamp: ", in this order since 2.9.
+    return Stored(subject[14:], int(sequence[15:]), time[17:].decode(), headers, data)
 
 
 def from_message(message: dict[str, Any]) -> Stored:
@@ -195,15 +188,19 @@ def decode_own(stored: Stored, actor_id: str) -> list[Event] | None:
     mark = stored.mark
     if mark is None:
         return None
-    start = stored.sequence << POSITION_BITS
+    place = stored.sequence << POSITION_BITS
     try:
-        events = [
-            _own_event(document, actor_id, start + index)
-            for index, document in enumerate(load(stored))
-        ]
+        documents = load(stored)
+        if len(documents) == 1:
+            events = [_own_event(documents[0], actor_id, place)]
+        else:
+            events = [
+                _own_event(document, actor_id, place + index)
+                for index, document in enumerate(documents)
+            ]
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
         return None
-    if not events or (events[-1].version, len(events)) != mark[:2]:
+    if not events or events[-1].version != mark.version or len(events) != mark.events:
         return None
     return events
 
@@ -245,7 +242,7 @@ def load(stored: Stored) -> list[Any]:
         ValueError, zlib.error: it is no JSON, or too large.
     """
     payload = stored.data
-    if b"\r\n" + GZIP_LINE in stored.headers:
+    if _GZIP_HEADER in stored.headers:
         inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
         payload = inflate.decompress(payload, MAX_INFLATED)
         if not inflate.eof:

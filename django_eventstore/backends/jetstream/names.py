@@ -7,7 +7,7 @@ snapshot. The actor id is percent-encoded, so that any id is one token of a subj
 
 from __future__ import annotations
 
-import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -17,7 +17,6 @@ from ...validation import MAX_TEXT_LENGTH, check_text
 
 EVENTS: Final = "events"
 SNAPSHOTS: Final = "snapshots"
-_NUMBER = re.compile(rb"[1-9][0-9]{0,18}")
 
 
 def stream_name(namespace: str, name: str) -> str:
@@ -32,6 +31,7 @@ def encode_actor(actor_id: str) -> str:
     return quote(actor_id, safe="").replace(".", "%2E")
 
 
+@lru_cache(maxsize=10_000)
 def decode_actor(token: bytes) -> str | None:
     """Return the actor id that ``token`` is the encoding of, or None if it is that of none."""
     if token.isalnum() and len(token) <= MAX_TEXT_LENGTH:
@@ -45,4 +45,6 @@ def decode_actor(token: bytes) -> str | None:
 
 def decode_number(token: bytes) -> int | None:
     """Return the number of an append (or a version) from a subject, or None if it is none."""
-    return int(token) if _NUMBER.fullmatch(token) else None
+    if not token.isdigit() or token.startswith(b"0") or len(token) > 19:
+        return None
+    return int(token)
