@@ -8,6 +8,7 @@ from itertools import islice
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connections
 
 from django_eventstore import Event, StoreUnavailableError, event_stores
@@ -244,7 +245,9 @@ def test_namespaces_are_apart(store):
     assert take(store.subscribe(), 1) == [mine]
 
 
-def test_the_asynchronous_twin(store):
+def test_the_asynchronous_twin(any_store):
+    store = any_store
+
     async def run():
         stop = asyncio.Event()
         saved = await store.asave_events(make_events(PAGE_SIZE + 1))
@@ -255,6 +258,7 @@ def test_the_asynchronous_twin(store):
                 saved += await store.asave_events(make_events(2, "b"))
             if len(heard) == PAGE_SIZE + 3:
                 stop.set()
+        await sync_to_async(connections.close_all)()
         return saved, heard
 
     saved, heard = asyncio.run(run())
