@@ -34,7 +34,7 @@ class Consumer(models.Model):
     place = models.TextField(_("place"))
     """Where that store keeps its events: positions mean nothing anywhere else."""
     namespace = CodePointField(_("namespace"), max_length=MAX_NAMESPACE_BYTES, blank=True)
-    generation = models.PositiveIntegerField(_("generation"), default=0)
+    generation = models.PositiveBigIntegerField(_("generation"), default=0)
     status = models.CharField(_("status"), max_length=20, default=ConsumerStatus.LIVE)
     shard_count = models.PositiveIntegerField(_("shards"))
     fencing = models.BigIntegerField(_("fencing number"), default=0)

@@ -34,7 +34,10 @@ class Migration(migrations.Migration):
                         blank=True, max_length=150, verbose_name="namespace"
                     ),
                 ),
-                ("generation", models.PositiveIntegerField(default=0, verbose_name="generation")),
+                (
+                    "generation",
+                    models.PositiveBigIntegerField(default=0, verbose_name="generation"),
+                ),
                 ("status", models.CharField(default="live", max_length=20, verbose_name="status")),
                 ("shard_count", models.PositiveIntegerField(verbose_name="shards")),
                 ("fencing", models.BigIntegerField(default=0, verbose_name="fencing number")),

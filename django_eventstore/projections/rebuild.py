@@ -146,7 +146,7 @@ class Rebuild:
             return building  # type: ignore[no-any-return]
         self.discard()
         # Never one that was there before: the names of its indexes live on in the live tables.
-        generation = max(int(time.time()), self._live.generation + 1)
+        generation = max(time.time_ns() // 1_000_000, self._live.generation + 1)
         self.tables.create(generation)
         return create_consumer(
             self.projection.name,
