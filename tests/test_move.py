@@ -109,6 +109,8 @@ def forwarding(source, target):
         thread.join()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)  # elections in the cluster, beside other work
 @pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 def test_the_move_with_writers_running(nats_cluster, monkeypatch, capsys):
     stream = {

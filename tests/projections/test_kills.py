@@ -80,6 +80,7 @@ class Killer:
             os.kill(int(name.split(":")[1]), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 def test_workers_are_killed_and_replaced():
     """Four workers share the shards; twenty times one is killed and another added."""
@@ -108,6 +109,7 @@ def with_stream(server):
     return {**settings.EVENT_STORES, "stream": stream}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 def test_forwarders_are_killed_and_replaced(nats_server):
     """Two forwarders at a time, by mistake; twenty times the one at work is killed."""
