@@ -2,8 +2,7 @@
 
     python -m benchmarks.admin [--events 1000000] [--actors 100000] [postgres] [jetstream]
 
-The events belong to all actors in turn; one actor more has 100,000 of its own (10 % of
-``--events``). Times are the medians of five visits with the test client, after one that is not
+The events belong to all actors in turn; one actor more has 100,000 of its own. Times are the medians of five visits with the test client, after one that is not
 counted; the store is asked by queries (PostgreSQL) or messages to the server (JetStream).
 """
 
@@ -32,6 +31,8 @@ from tests.servers import NatsServer, PostgresServer, parts
 
 VISITS = 5
 LONG = "long-1"
+LONG_EVENTS = 100_000
+LONG_APPEND = 20
 BATCH = 1000
 
 
@@ -46,8 +47,8 @@ def fill(store: EventStore, events: int, actors: int, *, single_actor_appends: b
         if single_actor_appends or len(batch) == BATCH:
             store.save_events(batch)
             batch = []
-    for start in range(0, events // 10, BATCH):
-        store.save_events([_event(LONG, start + place) for place in range(BATCH)])
+    for start in range(0, LONG_EVENTS, LONG_APPEND):
+        store.save_events([_event(LONG, start + place) for place in range(LONG_APPEND)])
     seconds = time.perf_counter() - started
     print(f"filled in {seconds:.0f} s: {store.get_statistics()}", flush=True)
 

@@ -118,8 +118,9 @@ class LocalVersionCache:
     def entries(self) -> Iterator[Entry]:
         now = time.monotonic()
         with self._lock:
-            heads = [(actor_id, head) for actor_id, (head, until) in self._heads.items()
-                     if until >= now]
+            heads = [
+                (actor_id, head) for actor_id, (head, until) in self._heads.items() if until >= now
+            ]
         writer = _writer()
         for actor_id, head in heads:
             yield Entry(actor_id, head, writer)

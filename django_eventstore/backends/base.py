@@ -30,6 +30,7 @@ from ..options import Options
 from ..replay import ReplayError
 from ..subscriptions import Watch
 from ..validation import MAX_VERSION, check_integer, check_text
+
 if TYPE_CHECKING:
     from ..versions import VersionCache
 

@@ -13,9 +13,18 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from django_eventstore import Event
-from django_eventstore.backends.database import fence
+from django_eventstore.backends.database import fence, postgresql
+from django_eventstore.backends.database.tables import EVENTS
 from django_eventstore.models import EventRecord
-from tests.database.aliases import DEADLINE, SERVERS, on, open_transaction, run_in_thread, store_on
+from tests.database.aliases import (
+    DEADLINE,
+    SERVERS,
+    execute,
+    on,
+    open_transaction,
+    run_in_thread,
+    store_on,
+)
 
 WRITERS = 10
 EVENTS_EACH = 50
@@ -193,3 +202,27 @@ def test_readers_beside_many_slow_writers(alias, monkeypatch):
         assert versions == sorted(versions)
     # The naive reader passes what commits behind it: this is what the fence is for.
     assert {event_id for _, event_id in naive} < saved
+
+
+def count_announced_too_high(rounds):
+    """Announce and take a position, over and over; return how often the position was not above.
+
+    In the server, where a round takes microseconds: the moment to be met is as short.
+    """
+    sql = f"""
+        DO $$ DECLARE announced bigint; bad int := 0; BEGIN
+            FOR i IN 1..{rounds} LOOP
+                announced := {postgresql._NEWEST_TAKEN};
+                IF nextval('{EVENTS}_position_seq') <= announced THEN bad := bad + 1; END IF;
+            END LOOP;
+            PERFORM set_config('test.bad', bad::text, false);
+        END $$
+        """
+    execute("postgres", sql)
+    return int(execute("postgres", "SELECT current_setting('test.bad')")[0][0])
+
+
+@on("postgres", transactions=True)
+def test_what_is_announced_is_below_what_is_taken(alias):
+    workers = [run_in_thread(lambda: count_announced_too_high(300_000)) for _ in range(3)]
+    assert [worker.result(DEADLINE) for worker in workers] == [0, 0, 0]

@@ -82,16 +82,14 @@ _COPY = f"COPY {EVENTS} (position, {EVENT_COLUMNS}) FROM STDIN"
 # position: the upper 16 of its 64 bits say that it is ours, the lower 48 are the position. Many
 # appends in one transaction take it once (a transaction's locks share a table of limited size).
 _TAG: Final = 0x4553
-_SEQUENCE: Final = f"{EVENTS}_position_seq"
-_LOCK: Final = (
-    f"pg_advisory_xact_lock_shared("
-    f"({_TAG}::bigint << 48) | CASE WHEN is_called THEN last_value ELSE last_value - 1 END)"
-)
-_ANNOUNCE: Final = f"SELECT {_LOCK} FROM {_SEQUENCE}"
+# By the function, not by a SELECT from the sequence: every 32nd nextval() shows those a value that
+# is 32 ahead for a moment, for it logs that one, in place and without waiting for who reads.
+_NEWEST_TAKEN: Final = f"(SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {EVENTS}_position_seq)"
+_LOCK: Final = f"pg_advisory_xact_lock_shared(({_TAG}::bigint << 48) | {_NEWEST_TAKEN})"
+_ANNOUNCE: Final = f"SELECT {_LOCK}"
 _ANNOUNCE_ONCE: Final = f"""
     SELECT CASE WHEN coalesce(current_setting('django_eventstore.announced', true), '') = ''
         THEN set_config('django_eventstore.announced', 'yes' || {_LOCK}::text, true) END
-    FROM {_SEQUENCE}
     """
 # Whoever inserts locks the table so before anything else. An entry without a process is a
 # prepared transaction (two-phase commit).
