@@ -84,7 +84,7 @@ _COPY = f"COPY {EVENTS} (position, {EVENT_COLUMNS}) FROM STDIN"
 _TAG: Final = 0x4553
 # By the function, not by a SELECT from the sequence: every 32nd nextval() shows those a value that
 # is 32 ahead for a moment, for it logs that one, in place and without waiting for who reads.
-_NEWEST_TAKEN: Final = f"(SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {EVENTS}_position_seq)"
+_NEWEST_TAKEN: Final = f"coalesce(pg_sequence_last_value('{EVENTS}_position_seq'::regclass), 0)"
 _LOCK: Final = f"pg_advisory_xact_lock_shared(({_TAG}::bigint << 48) | {_NEWEST_TAKEN})"
 _ANNOUNCE: Final = f"SELECT {_LOCK}"
 _ANNOUNCE_ONCE: Final = f"""
