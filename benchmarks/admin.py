@@ -2,8 +2,9 @@
 
     python -m benchmarks.admin [--events 1000000] [--actors 100000] [postgres] [jetstream]
 
-The events belong to all actors in turn; one actor more has 100,000 of its own. Times are the medians of five visits with the test client, after one that is not
-counted; the store is asked by queries (PostgreSQL) or messages to the server (JetStream).
+The events belong to all actors in turn; one actor more has 100,000 of its own. Times are the
+medians of five visits with the test client, after one that is not counted; the store is asked by
+queries (PostgreSQL) or messages to the server (JetStream).
 """
 
 from __future__ import annotations
