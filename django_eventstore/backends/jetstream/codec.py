@@ -68,7 +68,8 @@ class Stored(NamedTuple):
     @property
     def actor_id(self) -> str | None:
         """The actor that the subject names, or None."""
-        return decode_actor(self.subject.rsplit(b".", 2)[-2])
+        tokens = self.subject.rsplit(b".", 2)
+        return decode_actor(tokens[1]) if len(tokens) == 3 else None
 
     @property
     def number(self) -> int | None:
