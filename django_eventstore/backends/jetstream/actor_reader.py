@@ -78,17 +78,37 @@ class ActorReader:
         head, selected = self.head, self.selected
         if selected.reverse:
             self._next = head.appends
-            return
-        if selected.from_version > head.version:
+            if selected.to_version is not None and selected.to_version < head.version:
+                _, _, self._next = await self._seek(call, selected.to_version)
+        elif selected.from_version > head.version:
             self._next = head.appends + 1
-            return
-        # Versions rise by one at least with each append: nothing wanted is below this number...
-        start = head.appends - (head.version - selected.from_version)
-        if start > 1:
-            at = await self.history.before(call, start)
-            # ... unless malformed appends, which raise nothing, stand between.
-            if at is not None and at.version < selected.from_version:
-                self._next, self._at = start, at
+        else:
+            self._next, self._at, _ = await self._seek(call, selected.from_version)
+
+    async def _seek(self, call: Call, version: int) -> tuple[int, Head, int]:
+        """Return (low, head before it, high): the append that reaches ``version`` is among them.
+
+        Found by halving, for each append tells how far the actor then is. Where one does not,
+        the range stays wider, and more is read.
+        """
+        low, at, high = 1, NO_HEAD, self.head.appends
+        width = FIRST_WINDOW if self.left is None else min(FIRST_WINDOW, max(self.left, 1))
+        # Versions rise by one at least with each append (unless malformed ones stand between):
+        # the one looked for is not below this number, and mostly it is this very one.
+        guess = high - (self.head.version - version)
+        probes = [guess, guess - 1]
+        while high - low >= width:
+            middle = probes.pop() if probes else (low + high) // 2
+            if not low <= middle < high:
+                continue
+            known = await self.history.before(call, middle + 1)
+            if known is None:
+                break
+            if known.version < version:
+                low, at = middle + 1, known
+            else:
+                high = middle
+        return low, at, high
 
     async def _short_history(self, call: Call) -> Items:
         """Read it all with one request, if it is not too much for one."""
