@@ -8,6 +8,7 @@ import random
 import zlib
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,10 +196,42 @@ def test_a_message_is_events_or_an_error(stored, above):
     items = decode_checked(stored, "a", above)
     assert items
     own = decode_own(stored, "a") or []
+    for item in items:
+        if not isinstance(item, ReplayError):
+            check_event(item)
     for item in [*items, *own]:
         if isinstance(item, ReplayError):
             assert (item.raw, item.position >> 20) == (stored.data, stored.sequence)
             assert str(item)
         else:
-            check_event(item)
+            assert item.timestamp.tzinfo is UTC
             assert (item.actor_id, item.position >> 20) == ("a", stored.sequence)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("timestamp", "2024-02-29T12:00:00"),
+        ("timestamp", "2024-02-29T12:00:00+01:00"),
+        ("timestamp", None),
+        ("command_id", 7),
+        ("data", []),
+        ("metadata", None),
+        ("version", True),
+        ("id", 1),
+    ],
+)
+def test_what_claims_to_be_ours_and_is_not_as_we_write_it_is_checked_like_anybody_else_s(
+    field, value
+):
+    document = {
+        "event_type": "placed",
+        "id": "1",
+        "version": 1,
+        "timestamp": "2024-02-29T12:00:00Z",
+    }
+    mark = header_block([b"Eventstore-Append: 1 1 1"])
+    right = Stored(b"e.events.a.1", 1, "", mark, json.dumps(document).encode())
+    wrong = right._replace(data=json.dumps({**document, field: value}).encode())
+    assert len(decode_own(right, "a")) == 1
+    assert decode_own(wrong, "a") is None

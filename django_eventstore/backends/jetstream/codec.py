@@ -255,24 +255,20 @@ def load(stored: Stored) -> list[Any]:
 def _own_event(document: Any, actor_id: str, place: int) -> Event:
     event_type, version, event_id = document["event_type"], document["version"], document["id"]
     data, metadata = document.get("data", {}), document.get("metadata", {})
+    command_id = document.get("command_id", "")
+    timestamp = datetime.fromisoformat(document["timestamp"])
     if not (
         type(version) is int
         and type(event_id) is str
         and type(event_type) is str
+        and type(command_id) is str
         and type(data) is dict
         and type(metadata) is dict
+        and timestamp.tzinfo is UTC
     ):
         raise TypeError
     return Event(
-        actor_id,
-        event_type,
-        data,
-        version,
-        event_id,
-        document.get("command_id", ""),
-        metadata,
-        datetime.fromisoformat(document["timestamp"]),
-        place,
+        actor_id, event_type, data, version, event_id, command_id, metadata, timestamp, place
     )
 
 
