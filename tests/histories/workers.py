@@ -47,7 +47,9 @@ class Worker:
 
     def kill(self) -> None:
         """End the process at once (SIGKILL), as a crash would."""
-        self.process.kill()
+        # Asked first: once it has ended, its number may be another process's.
+        if self.process.is_alive():
+            self.process.kill()
         self.process.join()
 
     def result(self, timeout: float = 60.0) -> Any:

@@ -77,6 +77,11 @@ class ServerProcess:
         """Whether the program is there; a paused one is."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def returncode(self) -> int | None:
+        """What the program ended with (negative: by that signal), or None while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def start(self) -> None:
         """Start the program; it may not be ready for some time (see `wait_until_ready`)."""
         if self.running:
