@@ -188,11 +188,13 @@ class StoreStatistics:
         event_count: how many events.
         actor_count: how many actors; None where the store cannot tell cheaply.
         estimated: whether the numbers are estimates, because counting would be slow.
+        details: further figures of the backend's own, for people: names to numbers.
     """
 
     event_count: int
     actor_count: int | None = None
     estimated: bool = False
+    details: Mapping[str, int] = field(default_factory=dict)
 
 
 def assign_versions(

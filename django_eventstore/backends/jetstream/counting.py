@@ -50,9 +50,10 @@ async def estimate(stream: Stream, call: Callable[[], Call]) -> StoreStatistics:
     info = await call().api(f"STREAM.INFO.{stream.name}", query)
     state, actors = info["state"], info.get("total", 0)
     whole = state["messages"] == state["last_seq"]
+    details = {name: state[name] for name in ("messages", "bytes", "first_seq", "last_seq")}
     if state["messages"] <= PAGE:
         count = await count_all(stream, call)
-        return StoreStatistics(count, actors, estimated=not whole)
+        return StoreStatistics(count, actors, not whole, details)
     step = (state["last_seq"] - state["first_seq"]) // SAMPLES
     sample = []
     for number in range(SAMPLES):
@@ -64,4 +65,4 @@ async def estimate(stream: Stream, call: Callable[[], Call]) -> StoreStatistics:
         RECORD_BYTES + len(each.subject) + len(each.headers) + len(each.data) for each in sample
     )
     count = round(state["bytes"] * events / size) if size else 0
-    return StoreStatistics(count, actors, estimated=True)
+    return StoreStatistics(count, actors, True, details)
