@@ -15,7 +15,7 @@ from tests.servers import PostgresServer
 
 # To do again what a failed run did: EVENTSTORE_HISTORY_SEED=1234 pytest tests/histories
 SEED = int(os.environ.get("EVENTSTORE_HISTORY_SEED") or secrets.randbelow(10**6))
-SECONDS = 4.0
+SECONDS = 3.0
 NEEDS = {"sqlite": [], "postgres": ["postgres"], "mariadb": ["mariadb"]}
 
 
@@ -41,7 +41,7 @@ def test_histories_under_faults_are_explained_by_one_order(name, record_property
 
 
 def kinds_of(site, **workload):
-    run = Run(site, "broken", SEED, Workload(2.0, actors=2, pause=0.0005, **workload), faults=[])
+    run = Run(site, "broken", SEED, Workload(1.5, actors=2, pause=0.0005, **workload), faults=[])
     report = run.execute()
     print(told(report))
     return {defect.kind for defect in report.defects}

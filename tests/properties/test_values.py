@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=DATABASES)
 
 # Each example works in a namespace of its own.
 PROPERTY = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
