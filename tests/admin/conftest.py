@@ -62,7 +62,7 @@ def fill(store: EventStore) -> dict[str, Event]:
     saved += store.save_events([paid])
     saved += store.save_events([booked])
     saved += store.save_events([event("order-1", "OrderReopened", 70).caused_by(paid)])
-    saved += store.save_events([event("order-2", "OrderPlaced", 80, customer="Ole")])
+    saved += store.save_events([event("order-2", "OrderPlaced", 80, customer="Thorvaldsen")])
     saved += store.save_events(
         [event(HOSTILE, "<b>Type</b>", 90, note="<script>alert(2)</script>\u202e'\"", deep=[[{}]])]
     )
