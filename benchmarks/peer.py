@@ -12,6 +12,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
+import psycopg
 from eventsourcing.domain import DomainEvent
 from eventsourcing.persistence import (
     ApplicationRecorder,
@@ -109,6 +110,9 @@ class Peer:
 
 
 def postgres_peer(server: PostgresServer, table: str) -> Peer:
+    # A schema for each: the function that inserts has one name, whatever the table.
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {table}")
     datastore = PostgresDatastore(
         "postgres",
         server.host,
@@ -119,6 +123,7 @@ def postgres_peer(server: PostgresServer, table: str) -> Peer:
         # One function call: its default, a pipeline, hangs at times with 400 kB and more (psycopg
         # 3.3.9, libpq 18).
         enable_db_functions=True,
+        schema=table,
     )
     recorder = PostgresApplicationRecorder(datastore, events_table_name=table)
     recorder.create_table()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Final, TypedDict
 
@@ -99,16 +99,24 @@ def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) 
     new = []
     ids = set()
     for given in as_list(events):
-        data = check_event(given)
+        text, data = check_event(given)
         if given.id in ids:
             raise DuplicateEventError(given.id, given.actor_id, "twice in one append")
         ids.add(given.id)
-        event = replace(given, metadata={**ambient, **given.metadata}) if ambient else given
-        if given.timestamp.tzinfo is not UTC:
-            event = replace(event, timestamp=check_timestamp("timestamp", given.timestamp))
-        metadata = orjson.dumps(dict(event.metadata))
-        check_size(len(data) + len(metadata), limit, "event")
-        new.append(NewEvent(event, data, metadata))
+        metadata = {**ambient, **given.metadata}
+        event = Event(
+            given.actor_id,
+            given.event_type,
+            data,
+            given.version,
+            given.id,
+            given.command_id,
+            metadata,
+            check_timestamp("timestamp", given.timestamp),
+        )
+        metadata_text = orjson.dumps(metadata)
+        check_size(len(text) + len(metadata_text), limit, "event")
+        new.append(NewEvent(event, text, metadata_text))
     return new
 
 
@@ -128,7 +136,7 @@ def check_expected(expected_version: int | Expect | None, new: Iterable[NewEvent
         return
     if not isinstance(expected_version, Expect):
         check_integer("expected_version", expected_version, minimum=0)
-    if (actors := len({event.actor_id for event, *_ in new})) > 1:
+    if (actors := len({event.event.actor_id for event in new})) > 1:
         raise InvalidEventError(
             "expected_version", f"goes with one actor, and these events belong to {actors}."
         )

@@ -163,8 +163,8 @@ class Event:
 _FIELDS: Final = frozenset(Event.__dataclass_fields__)
 
 
-def check_event(event: object) -> bytes:
-    """Check every field of ``event``, and return its ``data`` as JSON text (UTF-8).
+def check_event(event: object) -> tuple[bytes, dict[str, Any]]:
+    """Check every field of ``event``; return its ``data`` as JSON text (UTF-8), and a deep copy.
 
     Raises:
         InvalidEventError: naming the field and the reason.
@@ -257,7 +257,7 @@ def check_snapshot(snapshot: object) -> bytes:
     check_integer("version", snapshot.version, minimum=1)
     check_integer("schema_version", snapshot.schema_version, minimum=1, maximum=2**31 - 1)
     check_timestamp("timestamp", snapshot.timestamp)
-    return encode_json("state", snapshot.state)
+    return encode_json("state", snapshot.state)[0]
 
 
 def format_timestamp(timestamp: datetime) -> str:

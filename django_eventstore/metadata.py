@@ -40,7 +40,8 @@ def current_event_metadata() -> dict[str, str]:
         text = value() if callable(value) else value
         if text is not None:
             held[key] = text
-    check_metadata(held)
+    if held:
+        check_metadata(held)
     return held
 
 

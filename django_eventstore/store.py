@@ -200,7 +200,7 @@ class EventStore(Backend):
                 operation.outcome = "repeated"
                 return _settle(given, stored, error)
         saved = _saved(new, placed)
-        if event_saved.has_listeners(type(self)):
+        if event_saved.receivers and event_saved.has_listeners(type(self)):
             self._on_commit(lambda: self._announce(namespace, saved))
         return saved
 
@@ -228,7 +228,7 @@ class EventStore(Backend):
                 operation.outcome = "repeated"
                 return _settle(given, stored, error)
         saved = _saved(new, placed)
-        if event_saved.has_listeners(type(self)):
+        if event_saved.receivers and event_saved.has_listeners(type(self)):
             # In a thread: receivers are synchronous, and may use the database.
             await sync_to_async(self._on_commit)(lambda: self._announce(namespace, saved))
         return saved
@@ -834,7 +834,7 @@ class EventStore(Backend):
         """Check everything, merge the ambient metadata; return the events as new ones."""
         new = new_events(given, ambient, self.options.max_event_size)
         check_expected(expected_version, new)
-        if len({event.actor_id for event in given}) > 1 and not self.supports_multi_actor_append:
+        if not self.supports_multi_actor_append and len({event.actor_id for event in given}) > 1:
             needs = self.multi_actor_append_needs
             raise UnsupportedOperation(
                 f"{self!r} cannot save events of several actors all or none"
@@ -1021,16 +1021,15 @@ def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
         Event(
             event.actor_id,
             event.event_type,
-            # Decoded anew: the caller may go on changing the object that was given.
-            orjson.loads(data),
+            event.data,
             place.version,
             event.id,
             event.command_id,
-            dict(event.metadata),
+            event.metadata,
             event.timestamp,
             place.position,
         )
-        for (event, data, _), place in zip(new, placed, strict=True)
+        for (event, *_), place in zip(new, placed, strict=True)
     ]
 
 

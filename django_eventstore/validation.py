@@ -35,6 +35,10 @@ def check_text(field: str, value: object, *, limit: int = MAX_TEXT_LENGTH) -> st
     Raises:
         InvalidEventError: naming ``field`` and the reason.
     """
+    # isprintable() is one fast call that almost every name passes; the rest is looked at closely
+    # (printable excludes U+2028 and directional marks, which are allowed).
+    if type(value) is str and 0 < len(value) <= limit and value.isprintable():
+        return value
     if not isinstance(value, str):
         raise InvalidEventError(
             field,
@@ -45,19 +49,16 @@ def check_text(field: str, value: object, *, limit: int = MAX_TEXT_LENGTH) -> st
         raise InvalidEventError(field, "must not be empty.")
     if len(value) > limit:
         raise InvalidEventError(field, f"has {len(value)} characters; the limit is {limit}.")
-    # isprintable() is one fast call that almost every name passes; the rest is looked at closely
-    # (printable excludes U+2028 and directional marks, which are allowed).
-    if not value.isprintable():
-        if found := _CONTROL.search(value):
-            raise InvalidEventError(
-                field,
-                f"holds the control character U+{ord(found[0]):04X} at place {found.start()}; "
-                f"remove it.",
-            )
-        if found := _SURROGATE.search(value):
-            raise InvalidEventError(
-                field, f"holds the lone surrogate U+{ord(found[0]):04X}, which is no character."
-            )
+    if found := _CONTROL.search(value):
+        raise InvalidEventError(
+            field,
+            f"holds the control character U+{ord(found[0]):04X} at place {found.start()}; "
+            f"remove it.",
+        )
+    if found := _SURROGATE.search(value):
+        raise InvalidEventError(
+            field, f"holds the lone surrogate U+{ord(found[0]):04X}, which is no character."
+        )
     return value
 
 
@@ -135,14 +136,17 @@ def check_metadata(metadata: object) -> None:
             "metadata", f"must map text to text (dict), got {type(metadata).__name__}."
         )
     for key, value in metadata.items():
+        # Printable text, as almost all is, holds nothing that is refused below.
+        if type(key) is str and type(value) is str and key.isprintable() and value.isprintable():
+            continue
         if not isinstance(key, str):
             raise InvalidEventError("metadata", f"the key {_brief(key)} must be text (str).")
         check_characters("metadata", key)
         check_characters(f"metadata[{key!r}]", value)
 
 
-def encode_json(field: str, value: object) -> bytes:
-    """Return ``value`` as JSON text in UTF-8 that decodes to an equal value.
+def encode_json(field: str, value: object) -> tuple[bytes, Any]:
+    """Return ``value`` as JSON text in UTF-8, and the equal value that the text decodes to.
 
     Keys keep their order; integers have up to 64 bits; floats keep their type.
 
@@ -157,9 +161,10 @@ def encode_json(field: str, value: object) -> bytes:
     if b"\\u0000" in encoded or encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH:
         for path, reason in _json_faults(field, value):
             raise InvalidEventError(path, reason)
-    if orjson.loads(encoded) != value:
+    decoded = orjson.loads(encoded)
+    if decoded != value:
         raise _json_complaint(field, value)
-    return encoded
+    return encoded, decoded
 
 
 def _json_complaint(field: str, value: object) -> InvalidEventError:
@@ -222,8 +227,8 @@ def _brief(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def check_data(data: Any) -> bytes:
-    """Return an event's ``data`` as JSON text.
+def check_data(data: Any) -> tuple[bytes, dict[str, Any]]:
+    """Return an event's ``data`` as JSON text, and a deep copy of it.
 
     Raises:
         InvalidEventError: it is no dict, or holds what JSON does not.

@@ -62,7 +62,10 @@ class StoreOptions(Options):
 
 
 class NewEvent(NamedTuple):
-    """An event to append: validated, its metadata complete, its timestamp in UTC."""
+    """An event to append: validated, its metadata complete, its timestamp in UTC.
+
+    What ``event`` holds goes back to the caller; a backend keeps the texts.
+    """
 
     event: Event
     data: bytes

@@ -30,7 +30,7 @@ def announce_append(connection: BaseDatabaseWrapper, namespace: str) -> None:
     """Tell subscriptions, once the transaction is committed, that there is something to read."""
     now = time.monotonic()
     key = (connection.alias, namespace)
-    if now - _last_sent.get(key, 0.0) < _INTERVAL:
+    if now - _last_sent.get(key, 0.0) < _INTERVAL or not can_listen(connection):
         return
     _last_sent[key] = now
 

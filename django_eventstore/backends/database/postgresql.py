@@ -1,18 +1,19 @@
 """PostgreSQL.
 
-A small append of one actor is one statement, in one round trip: it moves the actor's row under a
-guard and inserts the events at the version that came out of it. Large ones, and those of several
-actors, lock the actors' rows first and send the events through COPY.
+An append of one actor is one statement, in one round trip: it moves the actor's row under a guard
+and inserts the events at the version that came out of it. Large ones, and those of several actors,
+lock the actors' rows first and send the events through COPY.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
+import orjson
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -24,8 +25,10 @@ from .rows import Row, correlation_of, mark_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS
 from .vendor import Move, Vendor
 
-# Up to so many events of one actor go in one statement; more are quicker through COPY.
-_ONE_STATEMENT: Final = 30
+# Up to so many events of one actor, and bytes of JSON, go in one statement; more are quicker, and
+# take less memory, through COPY.
+_ONE_STATEMENT: Final = 500
+_ONE_STATEMENT_BYTES: Final = 4_000_000
 
 _ADD_ACTOR = f"""
     INSERT INTO {ACTORS} AS head ({ACTOR_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)
@@ -54,6 +57,16 @@ _INSERT_ONE: Final = f"""
     {_INSERT} head.version, %s, %s, %s, %s, head.last_timestamp, %s, %s FROM announced, head
     RETURNING version, position
     """
+# Several come as one JSON text: quicker to make and to take apart than arrays, or than a
+# parameter for each value.
+_INSERT_SEVERAL: Final = f"""
+    {_INSERT} head.version + e.place, e.id, e.type, e.command, e.correlation, e.time, e.data,
+        e.metadata
+    FROM announced, head, json_to_recordset(%s::json) AS e(place bigint, id text, type text,
+        command text, correlation text, time timestamptz, data text, metadata text)
+    ORDER BY e.place
+    RETURNING version, position
+    """
 
 _LOCK_ACTORS = f"""
     INSERT INTO {ACTORS} AS head ({ACTOR_COLUMNS})
@@ -74,7 +87,8 @@ _MOVE_ACTORS = f"""
     WHERE head.namespace = %s AND head.actor_id = moved.actor_id
     """
 _TAKE_POSITIONS = f"""
-    SELECT nextval(pg_get_serial_sequence('{EVENTS}', 'position')) FROM generate_series(1, %s)
+    SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('{EVENTS}', 'position'))
+        FROM generate_series(1, %s))
     """
 _COPY = f"COPY {EVENTS} (position, {EVENT_COLUMNS}) FROM STDIN"
 
@@ -121,27 +135,28 @@ class PostgreSQL(Vendor):
     def append(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed] | None:
-        versions = _versions(events) if len(events) <= _ONE_STATEMENT else None
+        versions = _versions(events) if _fit_one_statement(events) else None
         if versions is None:
             return self.append_locked(namespace, events, expected_version)
         head = _head(namespace, events, versions, expected_version)
         if head is None:
             return None
-        sql, params = head
-        for new, version in zip(events, versions, strict=True):
+        move, params = head
+        if len(events) == 1:
+            (new,) = events
             event = new.event
+            insert = _INSERT_ONE
             params += (event.id, event.event_type, event.command_id, correlation_of(new))
             params += (new.data.decode(), new.metadata.decode())
-            if len(events) > 1:
-                params += (event.timestamp, version - versions[-1])
-        insert = _INSERT_ONE if len(events) == 1 else _insert(len(events))
-        connection, joins = self.connection, self.joins
-        announce = _ANNOUNCE_ONCE if joins else _ANNOUNCE
-        # A refused statement would spoil the caller's transaction.
-        with transaction.atomic(connection.alias) if joins else nullcontext():
-            rows = self.fetch(
-                f"WITH announced AS MATERIALIZED ({announce}), head AS ({sql}) {insert}", params
-            )
+        else:
+            insert = _INSERT_SEVERAL
+            params.append(_as_json(events, versions))
+        if self.joins:
+            # A refused statement would spoil the caller's transaction.
+            with transaction.atomic(self.connection.alias):
+                rows = self.fetch(_statement(_ANNOUNCE_ONCE, move, insert), params)
+        else:
+            rows = self.fetch(_statement(_ANNOUNCE, move, insert), params)
         return [Placed(*row) for row in rows] or None
 
     def fetch_unwatched(self, driver: Any, sql: str, params: Sequence[Any]) -> list[Row]:
@@ -167,7 +182,7 @@ class PostgreSQL(Vendor):
         versions: Sequence[int],
     ) -> list[int]:
         cursor.execute(_TAKE_POSITIONS, (len(events),))
-        positions = [position for (position,) in cursor.fetchall()]
+        positions: list[int] = cursor.fetchone()[0]
         with self.connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for new, version, position in zip(events, versions, positions, strict=True):
                 event = new.event
@@ -227,6 +242,8 @@ class PostgreSQLFence(SQLFence):
 
 def _versions(events: Sequence[NewEvent]) -> list[int] | None:
     """Return the versions, or 1, 2, ... where none is given; None for any other append."""
+    if len(events) == 1:
+        return [events[0].event.version or 1]
     actor_id = events[0].event.actor_id
     if any(event.actor_id != actor_id for event, *_ in events):
         return None
@@ -257,14 +274,33 @@ def _head(
 
 
 @cache
-def _insert(count: int) -> str:
-    """Return the insert of ``count`` events, more than one; see _INSERT."""
-    values = ", ".join(["(%s, %s, %s, %s::text, %s, %s, %s::timestamptz, %s::bigint)"] * count)
-    return f"""
-        {_INSERT} head.version + e.place, e.id, e.type, e.command, e.correlation, e.time, e.data,
-            e.metadata
-        FROM announced, head, (VALUES {values})
-            AS e(id, type, command, correlation, data, metadata, time, place)
-        ORDER BY e.place
-        RETURNING version, position
-        """
+def _statement(announce: str, move: str, insert: str) -> str:
+    """Return the statement that announces, moves the actor's row and inserts the events."""
+    return f"WITH announced AS MATERIALIZED ({announce}), head AS ({move}) {insert}"
+
+
+def _fit_one_statement(events: Sequence[NewEvent]) -> bool:
+    return len(events) == 1 or (
+        len(events) <= _ONE_STATEMENT
+        and sum(len(new.data) + len(new.metadata) for new in events) <= _ONE_STATEMENT_BYTES
+    )
+
+
+def _as_json(events: Sequence[NewEvent], versions: Sequence[int]) -> str:
+    """Return the events as the JSON text that _INSERT_SEVERAL takes."""
+    last = versions[-1]
+    return orjson.dumps(
+        [
+            {
+                "place": version - last,
+                "id": new.event.id,
+                "type": new.event.event_type,
+                "command": new.event.command_id,
+                "correlation": correlation_of(new),
+                "time": new.event.timestamp,
+                "data": new.data.decode(),
+                "metadata": new.metadata.decode(),
+            }
+            for new, version in zip(events, versions, strict=True)
+        ]
+    ).decode()

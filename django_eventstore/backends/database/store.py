@@ -121,7 +121,7 @@ class DatabaseEventStore(EventStore):
                 pause(attempt)
             else:
                 if placed is not None:
-                    if can_listen(connection):
+                    if connection.vendor == "postgresql":
                         announce_append(connection, namespace)
                     return placed
                 self._explain_refusal(vendor, namespace, events, expected_version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -168,17 +169,19 @@ class Vendor(ABC):
 
 
 def _moves(events: Sequence[NewEvent], versions: Sequence[int]) -> list[Move]:
-    moves: dict[str, Move] = {}
-    for (event, *_), version in zip(events, versions, strict=True):
-        actor_id, timestamp = event.actor_id, event.timestamp
-        before = moves.get(actor_id)
-        if before is None:
-            moves[actor_id] = Move(actor_id, version, 1, timestamp, timestamp)
-        else:
-            moves[actor_id] = before._replace(
-                version=version, number=before.number + 1, last_timestamp=timestamp
-            )
-    return list(moves.values())
+    actor_ids = [new.event.actor_id for new in events]
+    first = {actor_id: place for place, actor_id in reversed(list(enumerate(actor_ids)))}
+    last = {actor_id: place for place, actor_id in enumerate(actor_ids)}
+    return [
+        Move(
+            actor_id,
+            versions[last[actor_id]],
+            count,
+            events[first[actor_id]].event.timestamp,
+            events[last[actor_id]].event.timestamp,
+        )
+        for actor_id, count in Counter(actor_ids).items()
+    ]
 
 
 def pause(attempt: int) -> None:
