@@ -37,7 +37,8 @@ class Event:
         data: a JSON object; comes back equal from every store.
         version: the place in the actor's history, 1 to 2**63 - 1; None before saving: the
             store assigns the next one.
-        id: unique in its namespace; a new random UUID unless given, 1 to 255 characters.
+        id: unique in its namespace; a new UUID (version 7, which begins with the time) unless
+            given, 1 to 255 characters.
         command_id: the command that led to the event; up to 255 characters.
         metadata: text to text; ``correlation_id``, ``causation_id``, ``user_id``, ``trace_id``
             and ``span_id`` have properties of their own (None where absent).

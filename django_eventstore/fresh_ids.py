@@ -7,13 +7,10 @@ saves an event whose id may be there already. An event made here a moment ago ne
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
 _GENERATION: Final = 10_000
-
-# RFC 9562: of the 128 bits four say "version 4", two say "variant 1".
-_RANDOM: Final = (1 << 128) - 1 & ~(0xF << 76) & ~(0x3 << 62)
-_VERSION_4: Final = 4 << 76 | 2 << 62
 
 # Two generations, so that old ids are dropped without keeping an order. Forgetting one is safe:
 # it costs a look. Each step is atomic under the interpreter's lock, so threads need none.
@@ -22,20 +19,28 @@ _old: set[str] = set()
 
 
 def new_id() -> str:
-    """Return a new random UUID, as text, and remember it as fresh."""
+    """Return a new UUID of version 7, as text, and remember it as fresh."""
     global _young, _old
-    event_id = _uuid4()
+    event_id = _uuid7()
     _young.add(event_id)
     if len(_young) >= _GENERATION:
         _old, _young = _young, set()
     return event_id
 
 
-def _uuid4() -> str:
-    """Return what ``str(uuid.uuid4())`` does, in a third of the time: one is made per event."""
-    number = int.from_bytes(os.urandom(16), "big") & _RANDOM | _VERSION_4
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def _uuid7() -> str:
+    """Return a UUID that begins with the time: ids made together lie together in an index.
+
+    RFC 9562, section 5.7: 48 bits of milliseconds, 12 of their fraction (method 3 of section 6.2),
+    62 random ones.
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    random = int.from_bytes(os.urandom(8))
+    return (
+        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{fraction:03x}"
+        f"-{random >> 50 | 0x8000:04x}-{random & 0xFFFF_FFFF_FFFF:012x}"
+    )
 
 
 def take_fresh(event_id: str) -> bool:

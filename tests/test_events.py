@@ -221,3 +221,12 @@ def test_every_json_object_survives_the_json_form(data):
 )
 def test_when_an_event_is_one_saved_again(given_event, same):
     assert same_event(given_event, EVENT) is same
+
+
+def test_ids_made_one_after_the_other_are_in_the_order_of_time():
+    ids = [UUID(Event("order-1", "OrderPlaced").id) for _ in range(1000)]
+    assert {each.version for each in ids} == {7}
+    assert len(set(ids)) == 1000
+    # The first 60 bits are the time, to a quarter of a microsecond.
+    times = [each.int >> 80 << 12 | each.int >> 64 & 0xFFF for each in ids]
+    assert times == sorted(times)

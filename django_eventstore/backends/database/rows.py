@@ -150,4 +150,4 @@ def correlation_of(new: NewEvent) -> str | None:
 
 def format_utc(moment: datetime) -> str:
     """Return the text by which a database without time zones keeps ``moment``."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]

@@ -123,12 +123,23 @@ _STATEMENTS = {
 
 def install(apps: Any, schema_editor: Any) -> None:
     """Make it (a RunPython of the migration)."""
+    if schema_editor.connection.vendor == "sqlite":
+        _without_rowid(schema_editor)
     _run(schema_editor, 0)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
     """Take it away again."""
     _run(schema_editor, 1)
+
+
+def _without_rowid(schema_editor: Any) -> None:
+    """Make the actors' table anew, as its primary key: SQLite writes a page less per append."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [ACTORS])
+        (definition,) = cursor.fetchone()
+    schema_editor.execute(f"DROP TABLE {ACTORS}", params=None)
+    schema_editor.execute(f"{definition} WITHOUT ROWID", params=None)
 
 
 def _run(schema_editor: Any, direction: int) -> None:
