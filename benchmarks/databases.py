@@ -28,21 +28,22 @@ Bare = BarePostgres | BareSQLite
 
 def sqlite_rows(file: Path, scale: float, rounds: int) -> Iterator[Row]:
     """Yield the rows of SQLite."""
-    bare = BareSQLite(connect_sqlite(file.with_name("bare.sqlite3")))
+    bare, plain = (
+        BareSQLite(connect_sqlite(file.with_name(f"{name}.sqlite3"))) for name in ("bare", "plain")
+    )
     peer_file = file.with_name("peer.sqlite3")
     connect_sqlite(peer_file).close()  # sets WAL, which the file keeps
     peers = [sqlite_peer(str(peer_file), table) for table in ("peer", "peer_whole")]
-    yield from _rows(
-        "sqlite", event_stores["default"], bare, peers, scale, rounds, single=0.7, batch=0.0
-    )
+    store = event_stores["default"]
+    yield from _rows("sqlite", store, bare, plain, peers, scale, rounds, single=0.7, batch=0.0)
 
 
 def postgres_rows(server: PostgresServer, scale: float, rounds: int) -> Iterator[Row]:
     """Yield the rows of PostgreSQL."""
-    bare = BarePostgres(server.dsn())
+    bare, plain = BarePostgres(server.dsn()), BarePostgres(server.dsn(), "plain")
     peers = [postgres_peer(server, table) for table in ("peer", "peer_whole")]
     store = event_stores["postgres"]
-    yield from _rows("postgresql", store, bare, peers, scale, rounds, single=0.8, batch=0.9)
+    yield from _rows("postgresql", store, bare, plain, peers, scale, rounds, single=0.8, batch=0.9)
     yield _threads(server, scale, rounds)
     yield from _bulk(server, store, bare, int(1_000_000 * scale), rounds)
 
@@ -51,6 +52,7 @@ def _rows(
     name: str,
     store: EventStore,
     bare: Bare,
+    plain: Bare,
     peers: list[Peer],
     scale: float,
     rounds: int,
@@ -61,11 +63,12 @@ def _rows(
     # What the first peer's recorder is given to store is nothing that its event store can read.
     peer, whole_peer = peers
     bare.create()
+    plain.create(indexes=False)
     ahead = {"peer": 1.0}
     yield compare(
         name,
         "append 1 event",
-        _appenders(store, bare, peer, 1, int(2000 * scale)),
+        _appenders(store, bare, plain, peer, 1, int(2000 * scale)),
         rounds=rounds,
         targets={"bare": single, **ahead},
     )
@@ -74,7 +77,7 @@ def _rows(
         yield compare(
             name,
             f"append {size} events in one call",
-            _appenders(store, bare, peer, size, max(2, int(10_000 * scale) // size)),
+            _appenders(store, bare, plain, peer, size, max(2, int(10_000 * scale) // size)),
             rounds=rounds,
             targets=targets,
         )
@@ -131,7 +134,7 @@ def _rows(
 
 
 def _appenders(
-    store: EventStore, bare: Bare, peer: Peer, size: int, calls: int
+    store: EventStore, bare: Bare, plain: Bare, peer: Peer, size: int, calls: int
 ) -> dict[str, Rival]:
     def rival(append: Callable[[Any], Any]) -> Rival:
         def run() -> int:
@@ -147,6 +150,7 @@ def _appenders(
     return {
         "ours": rival(store.save_events if size > 1 else lambda events: store.save_event(*events)),
         "bare": rival(bare.append),
+        "plain": rival(plain.append),
         "peer": rival(peer.append),
     }
 
