@@ -1,5 +1,6 @@
 """An event store for Django: append-only histories with versions, on your own database or NATS."""
 
+from .backends.base import ActorPage, ActorSummary
 from .conf import event_store, event_stores
 from .events import Event, Snapshot
 from .exceptions import (
@@ -12,12 +13,27 @@ from .exceptions import (
     UnsupportedOperation,
     VersionConflictError,
 )
-from .metadata import event_metadata
-from .replay import ReplayError, ReplayResult
+from .metadata import (
+    CAUSATION_ID,
+    CORRELATION_ID,
+    SPAN_ID,
+    TRACE_ID,
+    USER_ID,
+    event_metadata,
+)
+from .replay import Replayed, ReplayError, ReplayResult
 from .sharding import HashRing, HashRingConfig, ShardConfig, ShardManager
-from .store import EventStore
+from .store import MUST_EXIST, EventStore
 
 __all__ = [
+    "CAUSATION_ID",
+    "CORRELATION_ID",
+    "MUST_EXIST",
+    "SPAN_ID",
+    "TRACE_ID",
+    "USER_ID",
+    "ActorPage",
+    "ActorSummary",
     "DuplicateEventError",
     "Event",
     "EventStore",
@@ -29,6 +45,7 @@ __all__ = [
     "NamespaceCollisionError",
     "ReplayError",
     "ReplayResult",
+    "Replayed",
     "ShardConfig",
     "ShardManager",
     "Snapshot",

@@ -84,6 +84,23 @@ def decided(events: Decided) -> list[Event]:
     return [events] if isinstance(events, Event) else as_list(events)
 
 
+def decided_for(actor_id: str, events: Decided) -> list[Event]:
+    """See decided(); all must be events of ``actor_id``.
+
+    Raises:
+        InvalidEventError: an event belongs to another actor, whose version nobody has seen.
+    """
+    listed = decided(events)
+    for event in listed:
+        if isinstance(event, Event) and event.actor_id != actor_id:
+            raise InvalidEventError(
+                "actor_id",
+                f"update() decides on the state of {actor_id!r}, and this event belongs to "
+                f"{event.actor_id!r}; save it on its own.",
+            )
+    return listed
+
+
 def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) -> list[NewEvent]:
     """Check ``events``, merge the ``ambient`` metadata into each, and encode them; times in UTC.
 

@@ -47,19 +47,26 @@ class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
             )
         if "default" not in stores:
             raise ImproperlyConfigured('EVENT_STORES must have a store named "default".')
-        return stores
+        return {alias: _entry(alias, configured) for alias, configured in stores.items()}
 
     def create_connection(self, alias: str) -> EventStore:
-        where = f"EVENT_STORES[{alias!r}]"
+        where = _where(alias)
         configured = self.settings[alias]
         if not isinstance(configured, dict):
-            raise ImproperlyConfigured(f"{where} must be a dict, got {configured!r}.")
+            raise ImproperlyConfigured(
+                f"{where} must be a dict or an address, got {type(configured).__name__}."
+            )
         if unknown := configured.keys() - _SETTINGS_KEYS:
             raise ImproperlyConfigured(
                 f"{where}: unknown key {min(map(str, unknown))!r}; the keys are BACKEND, "
                 f"NAMESPACE and OPTIONS (a backend's own settings go into OPTIONS)."
             )
         path = configured.get("BACKEND", "")
+        if isinstance(path, str) and "://" in path:  # not shown: it may hold a password
+            raise ImproperlyConfigured(
+                f"{where}: the BACKEND is the dotted path of a class; an address takes the place "
+                f"of the whole entry."
+            )
         try:
             backend = import_string(path)
         except (ImportError, AttributeError, TypeError) as error:
@@ -82,6 +89,26 @@ class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
 
 event_stores = EventStoreHandler()
 event_store: EventStore = ConnectionProxy(event_stores, "default")  # type: ignore[assignment]
+
+
+def _where(alias: str) -> str:
+    return f"EVENT_STORES[{alias!r}]"
+
+
+def _entry(alias: str, configured: Any) -> Any:
+    """Return what ``EVENT_STORES`` says of a store, an address spelt out."""
+    if not isinstance(configured, str):
+        return configured
+    try:
+        entry = event_store_url(configured)
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(f"{_where(alias)}: {error}") from error
+    if entry["OPTIONS"].keys() & {"password", "token"}:
+        raise ImproperlyConfigured(
+            f"{_where(alias)}: an address with a password or a token must go through "
+            f"django_eventstore.conf.event_store_url(), or Django's error pages show it."
+        )
+    return entry
 
 
 def _namespace(configured: object, where: str) -> str | Callable[[], str]:
@@ -133,6 +160,8 @@ def event_store_url(url: str) -> dict[str, Any]:
     For use with django-environ::
 
         EVENT_STORES = {"default": event_store_url(env("EVENT_STORE_URL"))}
+
+    An address without a password or token may also stand there as it is: ``"db://default"``.
 
     ``db://default`` (a database alias), ``memory://`` (or ``memory://location``),
     ``nats://user:password@host:4222,host2:4222/stream_name?namespace=prod&replicas=3`` (or

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from functools import wraps
+from inspect import isasyncgenfunction, isgeneratorfunction
 from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
@@ -57,7 +58,8 @@ class event_metadata(ContextDecorator):  # noqa: N801 - used like a function
 
     A context manager and a decorator (of ``async`` functions too). Blocks nest: the inner
     one wins over the outer, and an event's own keys win over both. What a block holds is
-    seen by its own thread or task alone.
+    seen by its own thread or task alone. Generators it does not decorate (``TypeError``): they
+    run in between their caller's steps; put a block around each save inside instead.
 
     Keyword arguments are metadata keys. A value is text, or a callable without arguments that
     returns it, called when an event is saved; ``None`` leaves a key out.
@@ -76,6 +78,12 @@ class event_metadata(ContextDecorator):  # noqa: N801 - used like a function
         return type(self)(**self._keys)
 
     def __call__(self, func: Any) -> Any:
+        if isgeneratorfunction(func) or isasyncgenfunction(func):
+            raise TypeError(
+                f"event_metadata() cannot decorate {func.__qualname__}(), a generator: it would "
+                f"hold until the generator is made, and for none of its steps. Put `with "
+                f"event_metadata(...):` around the saving inside it."
+            )
         if not iscoroutinefunction(func):
             return super().__call__(func)
 

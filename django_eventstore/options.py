@@ -34,6 +34,7 @@ class Options:
                 continue
             if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
                 names = " or ".join(sorted(kind.__name__ for kind in allowed))
+                names = names.replace("NoneType", "None")
                 raise ImproperlyConfigured(
                     f"{option.name} must be {names}, got {type(value).__name__}."
                 )
@@ -57,9 +58,9 @@ class Options:
         for name in given:
             if name not in known:
                 near = get_close_matches(str(name), known, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
+                hint = f"; did you mean {near[0]!r}?" if near else "."
                 raise ImproperlyConfigured(
-                    f"{where}: unknown option {name!r}; {hint}Known options: "
+                    f"{where}: unknown option {name!r}{hint} Known options: "
                     f"{', '.join(sorted(known))}."
                 )
         try:

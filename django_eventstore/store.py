@@ -47,7 +47,7 @@ from .arguments import (
     check_expected,
     check_listing,
     check_upto,
-    decided,
+    decided_for,
     lookup,
     new_events,
     new_snapshot,
@@ -253,7 +253,7 @@ class EventStore(Backend):
 
         Args:
             actor_id: the actor.
-            decide: state -> an event, several, or none (None or an empty list).
+            decide: state -> an event of this actor, several, or none (None or an empty list).
             apply: (state, event) -> state, as in replay().
             initial: the state of an actor without events.
             retries: how often to decide again after a conflict, 0 or more.
@@ -270,7 +270,7 @@ class EventStore(Backend):
         store = self._pinned()
         seen, expected = store._load(actor_id, apply, initial, schema_version)
         while True:
-            events = decided(decide(copy.deepcopy(seen.state)))
+            events = decided_for(actor_id, decide(copy.deepcopy(seen.state)))
             try:
                 return store.save_events(
                     events,
@@ -301,7 +301,7 @@ class EventStore(Backend):
         seen, expected = await store._aload(actor_id, apply, initial, schema_version)
         while True:
             answer = decide(copy.deepcopy(seen.state))
-            events = decided(await answer if isawaitable(answer) else answer)
+            events = decided_for(actor_id, await answer if isawaitable(answer) else answer)
             try:
                 return await store.asave_events(
                     events,

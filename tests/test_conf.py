@@ -109,7 +109,12 @@ def test_a_namespace_may_be_text(name):
     [
         (["x"], "must be a dict of aliases"),
         ({"other": MEMORY}, 'must have a store named "default"'),
-        ({"default": "memory://"}, r"EVENT_STORES\['default'\] must be a dict"),
+        ({"default": ["x"]}, r"EVENT_STORES\['default'\] must be a dict or an address, got list"),
+        ({"default": MEMORY, "other": "redis://x"}, r"EVENT_STORES\['other'\]: Unknown scheme"),
+        ({"default": "nats://a:b@host/events"}, r"must go through .*event_store_url\(\)"),
+        ({"default": "nats://token@host/events"}, r"must go through .*event_store_url\(\)"),
+        ({"default": "memory://?locatoin=a"}, "unknown option 'locatoin'; did you mean"),
+        ({"default": {"BACKEND": "memory://"}}, "an address takes the place of the whole entry"),
         ({"default": {}}, "cannot import the BACKEND ''"),
         ({"default": {"BACKEND": "no.such.Store"}}, "cannot import the BACKEND 'no.such.Store'"),
         ({"default": {"BACKEND": "django_eventstore.Nothing"}}, "cannot import the BACKEND"),
@@ -219,6 +224,9 @@ def test_what_is_no_address(url):
 
 
 def test_an_address_makes_a_store():
-    with configure(default=event_store_url("memory://?namespace=prod&snapshots_kept=2")):
-        assert event_store.namespace == "prod"
-        assert event_store.options.snapshots_kept == 2
+    address = "memory://?namespace=prod&snapshots_kept=2"
+    for configured in (event_store_url(address), address):
+        with configure(default=configured):
+            assert event_store.namespace == "prod"
+            assert event_store.options.snapshots_kept == 2
+            assert check_event_stores(None) == []

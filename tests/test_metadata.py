@@ -73,6 +73,18 @@ def test_a_decorated_coroutine_function():
     assert asyncio.run(main()) == [{"a": "1"}, {"a": "1"}, {}]
 
 
+def test_generators_are_not_decorated():
+    def steps():
+        yield
+
+    async def asynchronous_steps():
+        yield
+
+    for generator in (steps, asynchronous_steps):
+        with pytest.raises(TypeError, match=rf"{generator.__name__}\(\), a generator"):
+            event_metadata(a="1")(generator)
+
+
 def test_tasks_do_not_see_each_others():
     async def task(number):
         with event_metadata(number=str(number)):

@@ -144,6 +144,18 @@ def test_wrong_addresses(text):
     assert SECRET not in str(messages)
 
 
+@pytest.mark.parametrize("put", [lambda text: text, lambda text: {"BACKEND": text}])
+def test_an_address_in_the_wrong_place(put):
+    stores = {"default": put(f"nats://app:{SECRET}@localhost:4222/events")}
+    with override_settings(EVENT_STORES=stores):
+        with pytest.raises(ImproperlyConfigured) as caught:
+            event_stores["default"]
+        (message,) = run_checks(tags=["event_stores"])
+
+    assert SECRET not in everything_about(caught.value)
+    assert SECRET not in str(message)
+
+
 def test_djangos_error_page_hides_an_addresss_password():
     entry = event_store_url(f"nats://app:{SECRET}@localhost:4222/events")
 

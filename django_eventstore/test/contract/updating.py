@@ -133,6 +133,14 @@ class Updating(ContractBase):
         assert tries == 2
         assert self.store.count_events() == 0
 
+    def test_events_of_another_actor_are_refused(self) -> None:
+        other = Event("order-2", "placed", {"n": 1})
+        for events in (other, [other], [*make_events(1), other]):
+            with raises(InvalidEventError) as caught:
+                self.store.update("order-1", lambda _: events, add, [])  # noqa: B023
+            assert caught.exception.field == "actor_id"
+        assert self.store.count_events() == 0
+
     def test_it_starts_at_a_snapshot(self) -> None:
         self.store.save_events(make_events(3))
         self.store.save_snapshot(Snapshot("order-1", 2, [-2], schema_version=2))
