@@ -118,7 +118,7 @@ def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) 
     for given in as_list(events):
         text, data = check_event(given)
         if given.id in ids:
-            raise DuplicateEventError(given.id, given.actor_id, "twice in one append")
+            raise DuplicateEventError(given.id, given.actor_id, "is there twice in one append")
         ids.add(given.id)
         metadata = {**ambient, **given.metadata}
         event = Event(

@@ -61,7 +61,12 @@ class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
                 f"{where}: unknown key {min(map(str, unknown))!r}; the keys are BACKEND, "
                 f"NAMESPACE and OPTIONS (a backend's own settings go into OPTIONS)."
             )
-        path = configured.get("BACKEND", "")
+        path = configured.get("BACKEND")
+        if not path:
+            raise ImproperlyConfigured(
+                f"{where} needs a BACKEND: the dotted path of the store's class, such as "
+                f"{BACKENDS['db']!r}."
+            )
         if isinstance(path, str) and "://" in path:  # not shown: it may hold a password
             raise ImproperlyConfigured(
                 f"{where}: the BACKEND is the dotted path of a class; an address takes the place "

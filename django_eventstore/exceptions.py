@@ -58,20 +58,21 @@ class VersionConflictError(EventStoreError):
 
 
 class DuplicateEventError(EventStoreError):
-    """An event with this id is stored already, with other content.
+    """The id of an event is taken: stored with other content, or twice in one append.
 
     Attributes:
         event_id: the id that is taken (str).
         actor_id: the actor of the refused event (str).
     """
 
-    def __init__(self, event_id: str, actor_id: str, detail: str = "") -> None:
+    def __init__(
+        self, event_id: str, actor_id: str, found: str = "is already stored with other content"
+    ) -> None:
         self.event_id = event_id
         self.actor_id = actor_id
         super().__init__(
-            f"An event with id {event_id!r} is already stored with other content"
-            f"{f' ({detail})' if detail else ''}; the event for actor {actor_id!r} was not saved. "
-            f"Give every event an id of its own."
+            f"An event with id {event_id!r} {found}; the event for actor {actor_id!r} was not "
+            f"saved. Give every event an id of its own."
         )
 
 

@@ -23,6 +23,8 @@ _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _NEEDED: Final = ("id", "timestamp")
 _CHUNK: Final = 2**20
+# The field that an InvalidEventError names where the whole line is at fault.
+_LINE: Final = "line"
 
 
 class Line(NamedTuple):
@@ -70,7 +72,7 @@ def read_ndjson(
         try:
             yield Line(number, _to_event(_parse(raw)))
         except InvalidEventError as error:
-            yield BadLine(number, str(error))
+            yield BadLine(number, error.reason if error.field == _LINE else str(error))
 
 
 def to_line(event: Event) -> bytes:
@@ -107,10 +109,13 @@ def _parse(raw: bytes) -> Any:
         return json.loads(
             raw, object_pairs_hook=_object, parse_float=_float, parse_constant=_constant
         )
+    except InvalidEventError:
+        raise
+    except json.JSONDecodeError as error:  # also what orjson raises
+        reason = f"{error.msg} (at character {error.pos + 1})"
+        raise InvalidEventError(_LINE, f"is not JSON: {reason}.") from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InvalidEventError):
-            raise
-        raise InvalidEventError("line", f"is not JSON: {error}.") from error
+        raise InvalidEventError(_LINE, f"is not JSON: {error}.") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen = set()
         for key, _ in pairs:
             if key in seen:
-                raise InvalidEventError("line", f"holds the key {key!r} twice in one object.")
+                raise InvalidEventError(_LINE, f"holds the key {key!r} twice in one object.")
             seen.add(key)
     return members
 
@@ -127,9 +132,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise InvalidEventError("line", f"holds the number {text[:30]}, which is out of range.")
+        raise InvalidEventError(_LINE, f"holds the number {text[:30]}, which is out of range.")
     return number
 
 
 def _constant(text: str) -> Any:
-    raise InvalidEventError("line", f"holds {text}, which is not JSON.")
+    raise InvalidEventError(_LINE, f"holds {text}, which is not JSON.")

@@ -1011,7 +1011,7 @@ def _settle(
     for event in given:
         if event.id in stored:
             raise DuplicateEventError(
-                event.id, event.actor_id, "some events of this append are stored, others are not"
+                event.id, event.actor_id, "is already stored, and others of this append are not"
             ) from refusal
     raise refusal
 

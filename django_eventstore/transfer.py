@@ -83,7 +83,9 @@ def import_events(
     report = ImportReport()
     writer = _Writer(store, report, on_bad, skip_bad=skip_bad, dry_run=dry_run)
     batch: list[Line] = []
+    number = 0
     for line in lines:
+        number = line.number
         if isinstance(line, BadLine):
             writer.refuse(line)
             if report.stopped:
@@ -92,14 +94,15 @@ def import_events(
             batch.append(line)
         if len(batch) >= batch_size:
             writer.write(batch)
-            report.line = line.number
+            report.line = number
             on_progress(report)
             if report.stopped:
                 return report
             batch = []
     if batch:
         writer.write(batch)
-        report.line = max(report.line, batch[-1].number)
+    if not report.stopped:
+        report.line = number
     on_progress(report)
     return report
 
@@ -306,7 +309,9 @@ class _Writer:
                 stored += 1
             else:
                 details = "; ".join(event_differences(event, before))
-                error = DuplicateEventError(event.id, event.actor_id, details)
+                error = DuplicateEventError(
+                    event.id, event.actor_id, f"is already stored with other content ({details})"
+                )
                 self.refuse(BadLine(line.number, str(error)))
                 if self.report.stopped:
                     return []

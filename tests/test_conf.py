@@ -115,7 +115,7 @@ def test_a_namespace_may_be_text(name):
         ({"default": "nats://token@host/events"}, r"must go through .*event_store_url\(\)"),
         ({"default": "memory://?locatoin=a"}, "unknown option 'locatoin'; did you mean"),
         ({"default": {"BACKEND": "memory://"}}, "an address takes the place of the whole entry"),
-        ({"default": {}}, "cannot import the BACKEND ''"),
+        ({"default": {}}, r"EVENT_STORES\['default'\] needs a BACKEND"),
         ({"default": {"BACKEND": "no.such.Store"}}, "cannot import the BACKEND 'no.such.Store'"),
         ({"default": {"BACKEND": "django_eventstore.Nothing"}}, "cannot import the BACKEND"),
         ({"default": {"BACKEND": 5}}, "cannot import the BACKEND 5"),

@@ -153,7 +153,38 @@ def test_the_demo_imports_a_file(project):  # noqa: F811
     out = done.stdout.decode()
     assert "8,577 new events stored, 0 already stored, 0 bad lines." in out
     assert "Replaying permit-case-" in out
-    assert project.run("demo", "--data", "none.ndjson").returncode == 1
+    assert "--state" not in out  # nobody says how the state of such an actor is made
+    assert b"'none.ndjson' is no file" in project.run("demo", "--data", "none.ndjson").stderr
+
+
+def test_the_demo_replays_what_it_imported(project, tmp_path):  # noqa: F811
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b"".join(map(to_line, application_history("order 1", notes=2))))
+    assert project.run("demo", "--actors", "20").returncode == 0
+
+    done = project.run("demo", "--data", str(file))
+
+    assert done.returncode == 0, done.stderr
+    assert "Replaying order 1\n" in done.stdout.decode()
+    assert "manage replay_events 'order 1' --to-version 3\n" in done.stdout.decode()
+
+
+def test_the_demo_imports_a_file_of_nothing(project, tmp_path):  # noqa: F811
+    file = tmp_path / "empty.ndjson"
+    file.touch()
+
+    done = project.run("demo", "--data", str(file))
+
+    assert done.returncode == 0, done.stderr
+    assert "The store holds" in done.stdout.decode()
+    assert "Replaying" not in done.stdout.decode()
+
+
+def test_a_store_that_the_project_does_not_know_is_refused(project):  # noqa: F811
+    done = project.run("check", SAMPLE_STORE="databse")
+
+    assert done.returncode != 0
+    assert b"SAMPLE_STORE (STORE of make) is database or jetstream, not 'databse'" in done.stderr
 
 
 def test_the_project_has_no_fault_that_django_knows_of(project):  # noqa: F811

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -26,12 +27,13 @@ from django.utils.connection import ConnectionDoesNotExist
 from django.utils.module_loading import import_string
 
 from ..conf import event_stores, parse_duration
-from ..exceptions import EventStoreError
+from ..exceptions import EventStoreError, InvalidEventError
 from ..store import EventStore
 from ..validation import check_integer
 from .interrupts import Interrupt
 from .terminal import printable, to_json
 
+WRONG_ARGUMENTS: Final = 2
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -93,6 +95,8 @@ class EventStoreCommand(BaseCommand):
             self.stdout.flush()
         except KeyboardInterrupt:
             raise CommandError("Stopped.", returncode=INTERRUPTED) from None
+        except InvalidEventError as error:  # of an argument
+            raise CommandError(printable(str(error)), returncode=WRONG_ARGUMENTS) from error
         except (EventStoreError, ImproperlyConfigured) as error:
             raise CommandError(printable(str(error))) from error
         except BrokenPipeError:
@@ -125,7 +129,8 @@ class EventStoreCommand(BaseCommand):
         except ConnectionDoesNotExist as error:
             known = ", ".join(sorted(event_stores))
             raise CommandError(
-                f"There is no store {printable(repr(alias))} in EVENT_STORES; there are: {known}."
+                f"There is no store {printable(repr(alias))} in EVENT_STORES; there are: {known}.",
+                returncode=WRONG_ARGUMENTS,
             ) from error
         if options[namespace] is None:
             return store
@@ -164,6 +169,14 @@ def _integer(text: str, minimum: int) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no whole number from {minimum} up"
         ) from error
+
+
+def json_value(text: str) -> Any:
+    """Return the JSON value; for ``type=`` of an argument."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
 
 
 def moment(text: str) -> datetime:

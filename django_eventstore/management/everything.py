@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from ..regression import StateDifference
 from ..replaying import Cause, ReplayAllReport, compare_all, replay_all
 from ..store import EventStore
-from .base import EventStoreCommand
+from .base import WRONG_ARGUMENTS, EventStoreCommand
 from .terminal import Progress, printable
 
 
@@ -23,7 +23,9 @@ def replay_everything(
         CommandError: something is malformed, failed, or differs.
     """
     if (options["handler"] is None) == (options["compare_with"] is None):
-        raise CommandError("With --all, give either --handler or --compare-with.", returncode=2)
+        raise CommandError(
+            "With --all, give either --handler or --compare-with.", returncode=WRONG_ARGUMENTS
+        )
     show = (_ShowJson if options["format"] == "json" else _ShowText)(command)
     statistics = store.get_statistics()
     progress = Progress(command.stderr, "Replaying", statistics.event_count)

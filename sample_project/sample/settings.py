@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from django_eventstore.conf import event_store_url
 from sample import nats
@@ -27,6 +28,10 @@ EVENT_STORE_URLS = {
     "database": "db://default",
     "jetstream": f"nats://127.0.0.1:{nats.PORT}/permits",
 }
+if SAMPLE_STORE not in EVENT_STORE_URLS:
+    raise ImproperlyConfigured(
+        f"SAMPLE_STORE (STORE of make) is {' or '.join(EVENT_STORE_URLS)}, not {SAMPLE_STORE!r}."
+    )
 EVENT_STORES = {
     "default": event_store_url(env("EVENT_STORE_URL", default=EVENT_STORE_URLS[SAMPLE_STORE]))
 }

@@ -175,7 +175,7 @@ def test_what_the_fold_raises_is_named_with_its_event(store):
         ([""], {}, "actor_id: must not be empty"),
         (["account-1", "--apply", "no.such.fold"], {}, "cannot import 'no.such.fold'"),
         (["account-1", "--apply", "json.__doc__"], {}, "is not callable"),
-        (["account-1", "--initial", "{"], {}, "argument --initial: invalid loads value: '{'"),
+        (["account-1", "--initial", "{"], {}, "argument --initial: '{' is not JSON"),
         (["account-1", "--from-version", "-1"], {}, "is no whole number from 0 up"),
     ],
 )
@@ -206,4 +206,5 @@ def test_as_a_user_runs_it(seeded_project):
     missing = seeded_project.run("replay_events", "application-1999-00001")
     assert missing.returncode == 1
     assert missing.stderr.startswith(b"CommandError: There are no events of")
-    assert seeded_project.run("replay_events").returncode == 2
+    for wrong in ([], ["a", "--initial", "{"], ["a", "--store", "b"], ["a" * 256]):
+        assert seeded_project.run("replay_events", *wrong).returncode == 2

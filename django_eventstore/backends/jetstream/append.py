@@ -341,7 +341,8 @@ class Publication:
         raise DuplicateEventError(
             plan.ids[0],
             plan.history.actor_id,
-            f"in an append of actor {stored.actor_id!r}, at sequence {sequence}",
+            f"is already stored in another append, of actor {stored.actor_id!r}, "
+            f"at sequence {sequence}",
         )
 
     def _request(self) -> Request:

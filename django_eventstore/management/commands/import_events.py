@@ -10,7 +10,12 @@ from typing import Any, BinaryIO, Final
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, positive
+from django_eventstore.management.base import (
+    INTERRUPTED,
+    WRONG_ARGUMENTS,
+    EventStoreCommand,
+    positive,
+)
 from django_eventstore.management.interrupts import Interrupt
 from django_eventstore.management.terminal import Progress, printable
 from django_eventstore.ndjson import BadLine, read_ndjson
@@ -158,7 +163,9 @@ def _open(name: str) -> AbstractContextManager[BinaryIO]:
         return Path(name).open("rb")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CommandError(printable(f"Cannot read {name!r}: {reason}.")) from error
+        raise CommandError(
+            printable(f"Cannot read {name!r}: {reason}."), returncode=WRONG_ARGUMENTS
+        ) from error
 
 
 def _size(name: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import orjson
@@ -12,8 +11,10 @@ from django.utils.module_loading import import_string
 from django_eventstore.events import Event, format_timestamp
 from django_eventstore.folds import Fold, fold_for
 from django_eventstore.management.base import (
+    WRONG_ARGUMENTS,
     EventStoreCommand,
     dotted_path,
+    json_value,
     not_negative,
     positive,
 )
@@ -79,7 +80,7 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
         )
         parser.add_argument(
             "--initial",
-            type=json.loads,
+            type=json_value,
             metavar="JSON",
             help="with --apply, the state before the first event (default: {})",
         )
@@ -114,7 +115,7 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
 
     def run(self, options: dict[str, Any]) -> None:
         if options["all"] == (options["actor_id"] is not None):
-            raise CommandError("Name an actor, or give --all.", returncode=2)
+            raise CommandError("Name an actor, or give --all.", returncode=WRONG_ARGUMENTS)
         store = self.store(options)
         if options["all"]:
             replay_everything(self, store, options)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_eventstore import event_store
-from django_eventstore.ndjson import Line
+from django_eventstore.folds import fold_for
+from django_eventstore.ndjson import Line, read_ndjson
 from django_eventstore.transfer import import_events
 from permits.generator import generate
 
@@ -28,22 +32,30 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        data: str | None = options["data"]
+        if data and not Path(data).is_file():
+            raise CommandError(f"{data!r} is no file.")
         self._say("Migrating the database")
         call_command("migrate", verbosity=0)
         self._make_login()
-        if options["data"]:
-            self._say(f"Importing {options['data']}")
-            call_command("import_events", options["data"])
+        if data:
+            self._say(f"Importing {data}")
+            call_command("import_events", data)
+            actor_ids = _first_actors(Path(data))
         else:
             self._seed(options["actors"])
-        actor_id = self._example(options["data"])
-        self._say(f"Replaying {actor_id}")
-        call_command("replay_events", actor_id)
-        if options["data"] is None:
-            self._say(f"The state of {actor_id}")
-            call_command("replay_events", actor_id, state=True)
+            actor_ids = [
+                actor.actor_id for actor in event_store.get_actors(search="application-", limit=500)
+            ]
+        example = _of_a_screens_length(actor_ids)
+        if example:
+            self._say(f"Replaying {example}")
+            call_command("replay_events", example)
+        if example and fold_for(example):
+            self._say(f"The state of {example}")
+            call_command("replay_events", example, state=True)
         self._say("How to go on")
-        self._go_on(actor_id)
+        self._go_on(example)
 
     def _make_login(self) -> None:
         users = get_user_model()._default_manager
@@ -62,18 +74,13 @@ class Command(BaseCommand):
         )
         call_command("snapshot_events")
 
-    def _example(self, data: str | None) -> str:
-        """Return an actor with a history that fits on a screen."""
-        search = "" if data else "application-"
-        actors = event_store.get_actors(search=search, limit=500)
-        return min(actors, key=lambda actor: abs(actor.latest_version - 14)).actor_id
-
-    def _go_on(self, actor_id: str) -> None:
-        store = event_store.describe()
-        events = event_store.count_events()
+    def _go_on(self, example: str | None) -> None:
+        where = ", ".join(
+            f"{name}: {value}" for name, value in event_store.describe().items() if value
+        )
         self.stdout.write(
             f"""\
-The store holds {events:,} events ({", ".join(f"{name} {value}" for name, value in store.items())}).
+The store holds {event_store.count_events():,} events ({where}).
 
   make run                       then http://127.0.0.1:8000/admin/
                                  (login {LOGIN}, password {PASSWORD})
@@ -81,9 +88,27 @@ The store holds {events:,} events ({", ".join(f"{name} {value}" for name, value 
   make demo STORE=jetstream      the same on NATS JetStream
 
   alias manage=".venv/bin/python sample_project/manage.py"
-  manage help                    all commands, under [django_eventstore]
-  manage replay_events {actor_id} --state --to-version 3"""
+  manage help                    all commands, under [django_eventstore]"""
         )
+        if example:
+            state = " --state" if fold_for(example) else ""
+            self.stdout.write(f"  manage replay_events {quote(example)} --to-version 3{state}")
 
     def _say(self, text: str) -> None:
         self.stdout.write(self.style.MIGRATE_HEADING(f"\n{text}"))
+
+
+def _first_actors(path: Path) -> list[str]:
+    """Return the actors that the beginning of an NDJSON file is about."""
+    with path.open("rb") as stream:
+        lines = [line for line in islice(read_ndjson(stream), 1000) if isinstance(line, Line)]
+    return list(dict.fromkeys(line.event.actor_id for line in lines))
+
+
+def _of_a_screens_length(actor_ids: list[str]) -> str | None:
+    """Return the actor whose history fills a screen best; None if there is no actor."""
+    return min(
+        actor_ids,
+        key=lambda actor_id: abs(event_store.get_latest_version(actor_id) - 14),
+        default=None,
+    )
