@@ -76,7 +76,7 @@ class EventStoreHandler(BaseConnectionHandler):  # type: ignore[type-arg]
             backend = import_string(path)
         except (ImportError, AttributeError, TypeError) as error:
             raise ImproperlyConfigured(
-                f"{where}: cannot import the BACKEND {path!r}: {error}."
+                f"{where}: cannot import the BACKEND {path!r}: {error}"
             ) from error
         if not (isinstance(backend, type) and issubclass(backend, EventStore)):
             raise ImproperlyConfigured(f"{where}: the BACKEND {path!r} is no EventStore class.")

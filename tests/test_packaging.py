@@ -52,3 +52,23 @@ def test_the_source_archive_holds_what_its_list_names(built):
         *("PKG-INFO", ".gitignore"),
     }
     assert {"django_eventstore", "tests", "LICENSE"} <= tops
+
+
+def test_without_its_driver_jetstream_says_what_to_install():
+    program = """
+import sys
+sys.modules["nats"] = None
+import django
+from django.conf import settings
+from django.core.management import call_command
+backend = "django_eventstore.backends.jetstream.JetStreamEventStore"
+settings.configure(
+    INSTALLED_APPS=["django_eventstore"], EVENT_STORES={"default": {"BACKEND": backend}}
+)
+django.setup()
+call_command("check")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert b"python -m pip install 'django-eventstore[jetstream]'" in done.stderr
+    assert b"(eventstore.E001)" in done.stderr

@@ -1,5 +1,13 @@
 """Events in NATS JetStream: one server or a replicated cluster."""
 
+try:
+    import nats  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "nats-py is not installed; run: python -m pip install 'django-eventstore[jetstream]'",
+        name=error.name,
+    ) from error
+
 from .config import JetStreamConfig
 from .store import JetStreamEventStore
 
