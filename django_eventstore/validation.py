@@ -139,9 +139,8 @@ def check_metadata(metadata: object) -> None:
         # Printable text, as almost all is, holds nothing that is refused below.
         if type(key) is str and type(value) is str and key.isprintable() and value.isprintable():
             continue
-        if not isinstance(key, str):
-            raise InvalidEventError("metadata", f"the key {_brief(key)} must be text (str).")
-        check_characters("metadata", key)
+        if fault := _key_fault(key):
+            raise InvalidEventError("metadata", fault)
         check_characters(f"metadata[{key!r}]", value)
 
 
@@ -194,8 +193,8 @@ def _json_faults(field: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 def _key_fault(key: object) -> str:
-    if type(key) is not str:
-        return f"has the key {_brief(key)}; keys must be text (str)."
+    if type(key) is not str:  # nor a subclass, which would come back as another type
+        return f"has the key {_brief(key)}, of type {type(key).__name__}; keys must be text (str)."
     fault = _character_fault(key)
     return f"has the key {key!r}, which {fault}" if fault else ""
 

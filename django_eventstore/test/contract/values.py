@@ -10,11 +10,19 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db import models
+from django.utils.safestring import mark_safe
+
 from ...events import Event
 from ...exceptions import InvalidEventError
 from ...metadata import event_metadata
 from ...validation import MAX_DEPTH
 from .base import ContractBase, check_stored, raises
+
+
+class _Kind(models.TextChoices):
+    PLACED = "order placed"
+
 
 DATA: tuple[dict[str, Any], ...] = (
     {},
@@ -241,6 +249,19 @@ class Values(ContractBase):
         assert [event.id for event in stored] == list(NAMES)
         assert [event.command_id for event in stored] == list(NAMES)
 
+    def test_names_may_be_members_of_an_enum(self) -> None:
+        for kind in (_Kind.PLACED, mark_safe("order paid")):
+            given = Event(kind, kind, {"kind": kind}, id=kind, command_id=kind)
+            saved = self.store.save_event(given)
+            assert self.store.save_event(given) == saved
+            assert self.store.get_events(kind) == [saved]
+            assert list(self.store.read_all(event_types=[kind], actor_id=kind)) == [saved]
+            for name in (saved.actor_id, saved.event_type, saved.id, saved.command_id):
+                assert type(name) is str
+                assert name == kind
+            assert self.store.get_event_by_id(kind) == saved
+            assert self.store.get_latest_version(kind) == 1
+
     def test_what_is_no_name_is_refused(self) -> None:
         for field in ("actor_id", "event_type", "id", "command_id"):
             for wrong in NO_NAMES:
@@ -298,6 +319,7 @@ class Values(ContractBase):
             {"a": ["x", "y"]},
             {"a": {"b": "c"}},
             {1: "a"},
+            {mark_safe("a"): "a"},  # would come back as another type, as in data
             {None: "a"},
             {b"a": "b"},
             {"a": "\x00"},
