@@ -18,7 +18,7 @@ from .exceptions import (
     InvalidEventError,
     VersionConflictError,
 )
-from .validation import check_characters, check_integer, check_text, check_timestamp
+from .validation import MAX_VERSION, check_characters, check_integer, check_text, check_timestamp
 
 Decided = Event | Iterable[Event] | None
 
@@ -202,6 +202,13 @@ def check_upto(actor_id: str, name: str, version: int | None) -> None:
     check_text("actor_id", actor_id)
     if version is not None:
         check_integer(name, version, minimum=0)
+
+
+def snapshot_range(actor_id: str, from_version: int, to_version: int | None) -> tuple[int, int]:
+    """Check the arguments of EventStore.delete_snapshots(); return the first and last version."""
+    check_upto(actor_id, "to_version", to_version)
+    check_integer("from_version", from_version, minimum=0)
+    return from_version, MAX_VERSION if to_version is None else to_version
 
 
 def actor_range(

@@ -52,6 +52,7 @@ from .arguments import (
     new_events,
     new_snapshot,
     selection,
+    snapshot_range,
 )
 from .backends.base import (
     ActorPage,
@@ -474,6 +475,30 @@ class EventStore(Backend):
         namespace = self.namespace
         snapshot, state = new_snapshot(snapshot, self.options.max_event_size)
         return _kept(snapshot, state, await self._asave_snapshot(namespace, snapshot, state))
+
+    def delete_snapshots(
+        self, actor_id: str, from_version: int = 0, *, to_version: int | None = None
+    ) -> int:
+        """Delete the actor's snapshots; return how many there were.
+
+        All of them, or those between two versions, inclusive. Events stay, and so does what a
+        replay gives: a snapshot is a copy. None is no error.
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+            StoreUnavailableError: no answer from the store; delete again.
+        """
+        namespace = self.namespace
+        bounds = snapshot_range(actor_id, from_version, to_version)
+        return self._delete_snapshots(namespace, actor_id, *bounds)
+
+    async def adelete_snapshots(
+        self, actor_id: str, from_version: int = 0, *, to_version: int | None = None
+    ) -> int:
+        """See delete_snapshots()."""
+        namespace = self.namespace
+        bounds = snapshot_range(actor_id, from_version, to_version)
+        return await self._adelete_snapshots(namespace, actor_id, *bounds)
 
     def get_latest_snapshot(
         self, actor_id: str, *, max_version: int | None = None

@@ -315,6 +315,12 @@ class Backend(ABC):
         Keeps the newest ``options.snapshots_kept`` of the actor. Returns its position, if any.
         """
 
+    @abstractmethod
+    def _delete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        """Delete the actor's snapshots of these versions, inclusive; return how many went."""
+
     def _on_commit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once what was just appended is durable."""
         callback()
@@ -451,6 +457,14 @@ class Backend(ABC):
     async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         """See _save_snapshot()."""
         return await sync_to_async(self._save_snapshot)(namespace, snapshot, state)
+
+    async def _adelete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        """See _delete_snapshots()."""
+        return await sync_to_async(self._delete_snapshots)(
+            namespace, actor_id, from_version, to_version
+        )
 
     async def _alatest_version(self, namespace: str, actor_id: str) -> int:
         """See _latest_version()."""

@@ -155,6 +155,16 @@ class InMemoryEventStore(EventStore):
                 del kept[version]
         return None
 
+    def _delete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        with self._memory.lock:
+            kept = self._memory.namespace(namespace).snapshots.get(actor_id, {})
+            gone = [version for version in kept if from_version <= version <= to_version]
+            for version in gone:
+                del kept[version]
+        return len(gone)
+
     def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         with self._memory.lock:
             held = self._memory.namespace(namespace)

@@ -1,4 +1,4 @@
-"""Saving and reading snapshots."""
+"""Saving, deleting and reading snapshots."""
 
 from __future__ import annotations
 
@@ -41,6 +41,19 @@ def save(vendor: Vendor, namespace: str, snapshot: Snapshot, state: bytes, kept:
                 f"DELETE FROM {SNAPSHOTS} WHERE namespace = %s AND actor_id = %s AND version <= %s",
                 (namespace, actor_id, row[0]),
             )
+
+
+def delete(
+    vendor: Vendor, namespace: str, actor_id: str, from_version: int, to_version: int
+) -> int:
+    """Delete the actor's snapshots of these versions, inclusive; return how many went."""
+    with vendor.connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {SNAPSHOTS} WHERE namespace = %s AND actor_id = %s "
+            f"AND version BETWEEN %s AND %s",
+            (namespace, actor_id, from_version, to_version),
+        )
+        return int(cursor.rowcount)
 
 
 def read(

@@ -182,6 +182,12 @@ class DatabaseEventStore(EventStore):
             snapshots.save(self._vendor, namespace, snapshot, state, self.options.snapshots_kept)
         return None
 
+    def _delete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        with self._translated_errors():
+            return snapshots.delete(self._vendor, namespace, actor_id, from_version, to_version)
+
     def _on_commit(self, callback: Callable[[], None]) -> None:
         transaction.on_commit(callback, using=self.database)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from itertools import count
 
 import orjson
@@ -55,7 +56,15 @@ class Snapshots:
             if len(payload) > limit:
                 raise EventTooLargeError(len(payload), limit, "snapshot")
         await self._publish(call, f"{self.subject}{snapshot.version}", payload, headers)
-        for version in (await self.versions(call))[keep:]:
+        await self.delete(call, (await self.versions(call))[keep:])
+
+    async def delete(self, call: Call, versions: Iterable[int]) -> None:
+        """Delete the snapshots of these versions.
+
+        Raises:
+            StoreUnavailableError: no answer before the deadline; some may be gone.
+        """
+        for version in versions:
             filtered = {"filter": f"{self.subject}{version}"}
             await call.api(f"STREAM.PURGE.{self.stream.name}", filtered)
 

@@ -261,6 +261,31 @@ class JetStreamEventStore(EventStore):
     async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
         await self._arun(self._do_save_snapshot, namespace, snapshot, state)
 
+    async def _do_delete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        call = self._call()
+        stream = await find_stream(call, namespace, SNAPSHOTS)
+        if stream is None:
+            return 0
+        snapshots = Snapshots(stream, actor_id)
+        held = await snapshots.versions(call)
+        gone = [version for version in held if from_version <= version <= to_version]
+        await snapshots.delete(call, gone)
+        return len(gone)
+
+    def _delete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        return self._run(self._do_delete_snapshots, namespace, actor_id, from_version, to_version)
+
+    async def _adelete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        return await self._arun(
+            self._do_delete_snapshots, namespace, actor_id, from_version, to_version
+        )
+
     def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         return self._run(self._do_prune, namespace, actor_id, to_version)
 

@@ -76,6 +76,45 @@ class Snapshots(ContractBase):
             assert found.state == [version]
         assert store.get_latest_snapshot("order-2").state == [6]
 
+    def test_snapshots_can_be_deleted(self) -> None:
+        assert self.store.delete_snapshots("order-1") == 0
+        self.store.save_events(make_events(9))
+        other = self.store.with_namespace(f"{self.namespace}-other")
+        for version in (1, 3, 5, 7, 9):
+            self.store.save_snapshot(Snapshot("order-1", version, [version]))
+        for store, actor_id in ((self.store, "order-10"), (other, "order-1")):
+            store.save_snapshot(Snapshot(actor_id, 5, []))
+
+        def versions() -> list[int]:
+            items = self.store.iter_snapshots_with_errors("order-1")
+            return [snapshot.version for snapshot in items]
+
+        assert self.store.delete_snapshots("order-1", 5, to_version=5) == 1
+        assert versions() == [9, 7, 3, 1]
+        assert self.store.delete_snapshots("order-1", 5, to_version=5) == 0
+        assert self.store.delete_snapshots("order-1", to_version=2) == 1
+        assert self.store.delete_snapshots("order-1", 8) == 1
+        assert versions() == [7, 3]
+        assert self.store.replay("order-1", add, []).snapshot_version == 7
+        assert self.store.delete_snapshots("order-1") == 2
+        assert self.store.get_latest_snapshot("order-1") is None
+        assert self.store.replay("order-1", add, []).state == list(range(1, 10))
+        self.store.save_snapshot(Snapshot("order-1", 5, ["again"]))
+        assert self.store.get_latest_snapshot("order-1").state == ["again"]
+        for store, actor_id in ((self.store, "order-10"), (other, "order-1")):
+            assert store.get_latest_snapshot(actor_id).version == 5
+
+    def test_wrong_arguments_of_deleting_snapshots_are_refused(self) -> None:
+        self.store.save_snapshot(Snapshot("order-1", 1, []))
+        for wrong in (-1, True, "1", 1.0):
+            for arguments in ({"from_version": wrong}, {"to_version": wrong}):
+                with raises(InvalidEventError) as caught:
+                    self.store.delete_snapshots("order-1", **arguments)
+                assert caught.exception.field in arguments
+        with raises(InvalidEventError):
+            self.store.delete_snapshots("")
+        assert self.store.get_latest_snapshot("order-1").version == 1
+
     def test_what_is_no_snapshot_is_refused(self) -> None:
         wrong: tuple[tuple[str, Any], ...] = (
             ("snapshot", {"actor_id": "order-1"}),
