@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -71,7 +71,7 @@ def test_nats_can_be_frozen():
         server.pause()
         assert not server.answers()
         server.resume()
-        wait_until(server.answers, "the server answers again", timeout=5)
+        wait_until(server.answers, "the server answers again")
 
 
 @pytest.mark.needs("nats-server")
@@ -181,7 +181,7 @@ def test_a_server_dies_with_its_killed_owner(tmp_path):
         assert _exists(pid)
         owner.kill()
     # A container's first process may never collect it: a zombie is as dead.
-    wait_until(lambda: not _exists(pid) or _is_zombie(pid), "the server is gone", timeout=5)
+    wait_until(lambda: not _exists(pid) or _is_zombie(pid), "the server is gone")
 
 
 def _is_zombie(pid: int) -> bool:
@@ -199,9 +199,10 @@ def test_a_server_outlives_the_thread_that_started_it():
     thread = threading.Thread(target=server.start)
     thread.start()
     thread.join()
-    deadline = time.monotonic() + 0.2
-    while time.monotonic() < deadline:
-        assert server.answers()
+    # Python is done with a thread before the system is; the signal would come from the system.
+    task = Path(f"/proc/self/task/{thread.native_id}")
+    wait_until(lambda: not task.exists(), "the thread is gone")
+    assert server.answers()
     server.close()
 
 

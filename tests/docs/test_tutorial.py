@@ -55,7 +55,7 @@ class Reader:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
         assert done.returncode == 0, f"$ {line}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -90,7 +90,7 @@ class Browser:
         request = urllib.request.Request(
             urllib.parse.urljoin(self.base, path), data=body, headers=headers
         )
-        with self.opener.open(request, timeout=10) as answer:
+        with self.opener.open(request, timeout=60) as answer:
             return answer.read().decode()
 
     def log_in(self, username: str, password: str) -> str:
@@ -129,7 +129,7 @@ def served():
         )
         running.append(process)
         browser = Browser(f"http://127.0.0.1:{port}/")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             assert time.monotonic() < deadline
             assert process.poll() is None

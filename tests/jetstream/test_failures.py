@@ -111,7 +111,7 @@ def test_without_a_server_calls_end_at_their_deadline():
     started = time.monotonic()
     with pytest.raises(StoreUnavailableError) as caught:
         store.save_event(Event("order-1", "placed"))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert not caught.value.outcome_unknown
     assert caught.value.__cause__ is not None
     for read in (
@@ -125,7 +125,7 @@ def test_without_a_server_calls_end_at_their_deadline():
 
 
 def test_a_frozen_server_leaves_the_outcome_open_and_saving_again_settles_it(server):
-    store = open_store(server.url, timeout=0.5)
+    store = open_store(server.url, timeout=2.0)
     store.save_event(Event("order-1", "placed"))
     event = Event("order-1", "paid", {"amount": 7})
     server.pause()
@@ -143,7 +143,7 @@ def test_a_frozen_server_leaves_the_outcome_open_and_saving_again_settles_it(ser
 
 
 def test_nothing_written_during_an_outage_appears_later(server):
-    store = open_store(server.url, timeout=0.5)
+    store = open_store(server.url, timeout=2.0)
     store.save_event(Event("order-1", "placed"))
     server.stop()
     with pytest.raises(StoreUnavailableError):

@@ -32,7 +32,7 @@ def run(tmp_path, port, *arguments):
 
 def test_it_serves_until_it_is_stopped_and_keeps_its_events(tmp_path):
     port = free_port()
-    store = open_store(f"nats://127.0.0.1:{port}", timeout=1.0)
+    store = open_store(f"nats://127.0.0.1:{port}")
 
     def answers():
         try:
