@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Under this variable a missing part is an error, not a skip: nothing goes untested unnoticed.
 REQUIRE_ALL = os.environ.get("EVENTSTORE_REQUIRE_ALL") == "1"
 MISSING = "missing on this machine: "
+HISTORY_SEED = "EVENTSTORE_HISTORY_SEED"
 BROWSER_FIXTURES = {"browser"}
 CHROMIUM_FLAGS = [
     "--disable-gpu",
@@ -36,6 +38,12 @@ hypothesis_settings.load_profile("servers")
 
 def pytest_configure() -> None:
     make_run_directory()
+    # Before xdist starts its workers, which inherit it.
+    os.environ.setdefault(HISTORY_SEED, str(secrets.randbelow(10**6)))
+
+
+def pytest_report_header() -> str:
+    return f"histories: {HISTORY_SEED}={os.environ[HISTORY_SEED]}"
 
 
 def require(name: str) -> Path:

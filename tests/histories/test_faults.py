@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 
 import pytest
 
@@ -13,8 +12,9 @@ from tests.histories.runs import Report, Run
 from tests.histories.sites import SITES, JetStream, Postgres, SQLite
 from tests.servers import PostgresServer
 
-# To do again what a failed run did: EVENTSTORE_HISTORY_SEED=1234 pytest tests/histories
-SEED = int(os.environ.get("EVENTSTORE_HISTORY_SEED") or secrets.randbelow(10**6))
+# Drawn and printed by conftest. To do again what a failed run did:
+# EVENTSTORE_HISTORY_SEED=1234 pytest tests/histories
+SEED = int(os.environ["EVENTSTORE_HISTORY_SEED"])
 SECONDS = 3.0
 NEEDS = {"sqlite": [], "postgres": ["postgres"], "mariadb": ["mariadb"]}
 
