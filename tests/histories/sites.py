@@ -71,6 +71,14 @@ class Site:
         """Let a fault last."""
         time.sleep(self.random.uniform(shortest, longest))
 
+    def hold_up(self, relay: Relay) -> None:
+        """Let nothing through for a while; what was on its way then arrives late, or not at all."""
+        relay.hold()
+        self.last(0.3, 1.0)
+        if self.random.random() < 0.5:
+            relay.cut()
+        relay.release()
+
     def small_disk(self, size: int) -> SmallDisk | None:
         """Return a disk to keep the data on, where this machine lets us mount one."""
         return self._stack.enter_context(SmallDisk(size)) if can_mount() else None
@@ -115,7 +123,7 @@ class _Server(Site):
             "server restarted": server.restart,
             "server paused": self.pause,
             "connections cut": relay.cut,
-            "network held up": self.hold,
+            "network held up": lambda: self.hold_up(relay),
         }
         if self.disk is not None:
             self.faults["disk full"] = self.fill_disk
@@ -133,13 +141,6 @@ class _Server(Site):
         self.last(0.3, 1.5)
         for pid in pids:
             _signal(pid, signal.SIGCONT)
-
-    def hold(self) -> None:
-        self.relay.hold()
-        self.last(0.3, 1.0)
-        if self.random.random() < 0.5:
-            self.relay.cut()
-        self.relay.release()
 
     def fill_disk(self) -> None:
         self.disk.fill()
@@ -207,8 +208,7 @@ class JetStream(_Server):
         self.serve(server, Relay(("127.0.0.1", server.port)))
 
     def entry(self, namespace: str) -> dict[str, Any]:
-        host, port = self.relay.listening
-        return _jetstream(namespace, [f"nats://{host}:{port}"])
+        return _jetstream(namespace, [self.relay])
 
 
 class JetStreamCluster(Site):
@@ -219,18 +219,29 @@ class JetStreamCluster(Site):
     stale_reads = True
 
     def start(self) -> None:
-        self.cluster = self._stack.enter_context(NatsCluster())
+        # Clients are not to learn of a way around the relays.
+        self.cluster = self._stack.enter_context(NatsCluster(advertise=False))
+        self.relays = [
+            self._stack.enter_context(Relay(("127.0.0.1", node.port)))
+            for node in self.cluster.servers
+        ]
         self.stream = ""
         self.faults = {
             "leader killed": self.kill_leader,
             "leader paused": self.pause_leader,
             "node killed": self.kill_any,
             "node restarted": self.restart_any,
+            "connections cut": self.cut_all,
+            "network held up": lambda: self.hold_up(self.random.choice(self.relays)),
         }
 
     def entry(self, namespace: str) -> dict[str, Any]:
         self.stream = f"{namespace}_events"
-        return _jetstream(namespace, self.cluster.urls, replicas=3)
+        return _jetstream(namespace, self.relays, replicas=3)
+
+    def cut_all(self) -> None:
+        for relay in self.relays:
+            relay.cut()
 
     def kill_leader(self) -> None:
         with self._one_away(self.cluster.kill_stream_leader(self.stream)) as node:
@@ -262,7 +273,9 @@ class JetStreamCluster(Site):
         self.cluster.wait_until_healthy()
 
 
-def _jetstream(namespace: str, servers: list[str], **options: Any) -> dict[str, Any]:
+def _jetstream(namespace: str, relays: list[Relay], **options: Any) -> dict[str, Any]:
+    addresses = [relay.listening for relay in relays]
+    servers = [f"nats://{host}:{port}" for host, port in addresses]
     return {
         "BACKEND": JETSTREAM_BACKEND,
         "NAMESPACE": namespace,

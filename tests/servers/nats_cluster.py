@@ -20,6 +20,7 @@ class NatsCluster:
         size: how many servers; three tolerate the loss of one.
         config: more text for each server's configuration file.
         sync_always: whether each write is synced to disk.
+        advertise: whether the servers tell clients of each other.
 
     A context manager: ready (a meta leader elected, all servers healthy) inside, gone after.
     """
@@ -31,6 +32,7 @@ class NatsCluster:
         size: int = 3,
         config: str = "",
         sync_always: bool = False,
+        advertise: bool = True,
     ) -> None:
         self.directory = scratch_directory("es-cluster-")
         routes = [free_port() for _ in range(size)]
@@ -43,7 +45,8 @@ class NatsCluster:
                 sync_always=sync_always,
                 config=(
                     f"cluster {{ name: eventstore, listen: 127.0.0.1:{port}, "
-                    f"routes: [{addresses}] }}\n{config}"
+                    f"routes: [{addresses}], "
+                    f"no_advertise: {str(not advertise).lower()} }}\n{config}"
                 ),
             )
             for index, port in enumerate(routes)
