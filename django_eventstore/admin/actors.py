@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from django.http import Http404, HttpResponse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from ..backends.base import ACTOR_ORDERINGS, ActorSummary
 from ..events import Event
@@ -24,6 +25,13 @@ COLUMNS: Final = (
     ("first_timestamp", gettext_lazy("First seen")),
     ("last_timestamp", gettext_lazy("Last seen")),
 )
+
+MALFORMED_COLUMNS: Final = (
+    *COLUMNS[:2],
+    ("malformed", gettext_lazy("Malformed events")),
+)
+"""Those of the actors with malformed events: found by their events, without the figures of a
+listing."""
 
 DETAILS: Final = frozenset({"latest_version", "first_timestamp"})
 """Columns that a phone has no room for."""
@@ -134,9 +142,16 @@ def _with_malformed(scope: Scope) -> HttpResponse:
     return _render(
         scope,
         rows=rows,
-        headers=_headers(scope, "", sortable=False),
+        headers=[
+            Header(str(label), None, None, name in DETAILS) for name, label in MALFORMED_COLUMNS
+        ],
         next_url=None if looked.done or last is None else scope.here(before=last),
-        note=_("Looked through %(count)s events, newest first.") % {"count": looked.looked_at},
+        note=ngettext(
+            "Looked through %(count)s event, newest first.",
+            "Looked through %(count)s events, newest first.",
+            looked.looked_at,
+        )
+        % {"count": number_format(looked.looked_at, force_grouping=True)},
     )
 
 

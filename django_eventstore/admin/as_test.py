@@ -2,75 +2,173 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from pprint import pformat
-from typing import Final
+from typing import Any, Final
 
 from ..events import Event
-from .folding import UNREGISTERED, folding
+from ..folds import Fold
+from .diff import plain
+from .folding import UNREGISTERED, fold_to, folding
 from .scope import Scope
 
 MOST_GIVEN: Final = 12
-"""How many events before are written out."""
+"""How many events before are written out, where the state before those can be written as well."""
+
+MOST_READ: Final = 200
+"""How many events before are written out where it cannot."""
 
 LARGEST: Final = 20_000
 """A test longer than this, in characters, helps nobody."""
 
+WIDTH: Final = 88
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was before the event.
+
+    Attributes:
+        state: what to start at.
+        version: which version that is.
+        events: what happened since, oldest first.
+    """
+
+    state: Any
+    version: int
+    events: list[Event]
+
 
 def as_test(scope: Scope, event: Event) -> str | None:
     """Return Python code for pytest, None if it would be too long to be of use."""
-    version = event.version or 1
-    before = scope.store.get_events(
-        event.actor_id, to_version=version - 1, limit=MOST_GIVEN + 1, reverse=True
-    )
-    left_out = len(before) > MOST_GIVEN
-    given = [scope.shown(earlier) for earlier in reversed(before[:MOST_GIVEN])]
     fold = folding(event.actor_id)
-    name = getattr(fold.apply, "__qualname__", "")
+    given = _given(scope, event, fold)
+    if given is None:
+        return None
+    code = "\n".join([*_head(event, fold, given), *_given_lines(fold, given), *_then_lines(event)])
+    return code if len(code) <= LARGEST else None
+
+
+def _given(scope: Scope, event: Event, fold: Fold) -> _Given | None:
+    """Return all events before, or the newest of them and the state that they change."""
+    before = _before(scope, event, MOST_GIVEN + 1)
+    if len(before) <= MOST_GIVEN:
+        return _Given(fold.initial, 0, before)
+    version = before[0].version or 0
+    folded = fold_to(scope.store, event.actor_id, fold, version, scope.deadline)
+    if folded.complete and folded.failure is None and _is_literal(folded.state):
+        return _Given(scope.shown_state(event.actor_id, folded.state), version, before[1:])
+    before = _before(scope, event, MOST_READ + 1)
+    return _Given(fold.initial, 0, before) if len(before) <= MOST_READ else None
+
+
+def _before(scope: Scope, event: Event, limit: int) -> list[Event]:
+    found = scope.store.get_events(
+        event.actor_id, to_version=(event.version or 1) - 1, limit=limit, reverse=True
+    )
+    return [scope.shown(earlier) for earlier in reversed(found)]
+
+
+def _is_literal(value: Any) -> bool:
+    """Tell whether Python code for ``value`` can be written without importing anything."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_literal(child) for key, child in value.items())
+    if isinstance(value, list):
+        return all(map(_is_literal, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return type(value) in (str, int, bool, type(None))
+
+
+def _head(event: Event, fold: Fold, given: _Given) -> list[str]:
     lines = ["from django_eventstore import Event"]
-    if fold is not UNREGISTERED and name.isidentifier():
-        lines.append(f"from {fold.apply.__module__} import {name}")
+    if _can_be_imported(fold):
+        lines.append(f"from {fold.apply.__module__} import {fold.apply.__qualname__}")
     else:
-        name = "apply"
-        lines += [
-            "",
-            "",
-            "def apply(state, event):",
-            "    return {**state, **event.data}  # your fold",
-        ]
-    start = pformat(fold.initial)
-    lines += ["", "", f"def test_{_slug(event.event_type)}():", "    # Given what happened before"]
-    if left_out:
-        lines.append(f"    # (only the last {MOST_GIVEN} events; there are earlier ones)")
-    lines.append("    given = [")
-    for earlier in given:
-        lines.append(_indent(_call(earlier), 8) + ",")
-    lines += ["    ]", f"    state = {start}", "    for event in given:"]
-    lines.append(f"        state = {name}(state, event)")
+        lines += ["", "", "def apply(state, event):"]
+        lines.append("    return {**state, **event.data}  # your fold")
+    lines += ["", "", f"def test_{_slug(event.event_type)}():"]
+    if given.version:
+        lines.append(f"    # Given the state at version {given.version}, and what happened since")
+    else:
+        lines.append("    # Given what happened before")
+    return lines
+
+
+def _can_be_imported(fold: Fold) -> bool:
+    return fold is not UNREGISTERED and getattr(fold.apply, "__qualname__", "").isidentifier()
+
+
+def _given_lines(fold: Fold, given: _Given) -> list[str]:
+    whole = not _fold_alike(fold, given)
+    apply = fold.apply.__qualname__ if _can_be_imported(fold) else "apply"
+    state = pformat(given.state, width=WIDTH - 12, sort_dicts=False)
+    return [
+        f"    state = {_hanging(state, 12)}",
+        "    given = [",
+        *(_indent(_call(event, whole), 8) + "," for event in given.events),
+        "    ]",
+        "    for event in given:",
+        f"        state = {apply}(state, event)",
+    ]
+
+
+def _then_lines(event: Event) -> list[str]:
     command = f" {event.command_id!r}" if event.command_id else ""
-    lines += [
+    data = pformat(event.data, width=WIDTH - 12, sort_dicts=False)
+    return [
         "",
         f"    # When the command{command} is decided on",
         "    events = decide(state)  # yours",
         "",
-        f"    # Then {event.event_type!r} happens".replace("\n", " "),
+        f"    # Then {event.event_type!r} happens",
         "    assert [(event.event_type, event.data) for event in events] == [",
-        _indent(f"({event.event_type!r}, {pformat(event.data, width=84, sort_dicts=False)})", 8)
-        + ",",
+        _indent(f"(\n    {event.event_type!r},\n{_indent(data, 4)},\n)", 8) + ",",
         "    ]",
         "",
     ]
-    code = "\n".join(lines)
-    return code if len(code) <= LARGEST else None
 
 
-def _call(event: Event) -> str:
-    data = pformat(event.data, width=80, sort_dicts=False)
-    return f"Event({event.actor_id!r}, {event.event_type!r}, {data}, version={event.version})"
+def _fold_alike(fold: Fold, given: _Given) -> bool:
+    """Tell whether the fold needs no more of the events than their type and data."""
+    bare = [
+        Event(event.actor_id, event.event_type, event.data, event.version) for event in given.events
+    ]
+    try:
+        return bool(_folded(fold, given.state, bare) == _folded(fold, given.state, given.events))
+    except Exception:  # a project's fold may raise anything: then give it all there is
+        return False
+
+
+def _folded(fold: Fold, start: Any, events: Sequence[Event]) -> Any:
+    state = deepcopy(start)
+    for event in events:
+        state = fold.apply(state, event)
+    return plain(state)
+
+
+def _call(event: Event, whole: bool) -> str:
+    if whole:
+        return f"Event.from_dict(\n{_indent(pformat(event.to_dict(), sort_dicts=False), 4)}\n)"
+    names = f"{event.actor_id!r}, {event.event_type!r}"
+    data = pformat(event.data, width=WIDTH - 12, sort_dicts=False)
+    line = f"Event({names}, {data}, version={event.version})"
+    if len(line) <= WIDTH - 8 and "\n" not in line:
+        return line
+    return f"Event(\n    {names},\n{_indent(data, 4)},\n    version={event.version},\n)"
+
+
+def _hanging(text: str, by: int) -> str:
+    """Indent all lines but the first."""
+    return text.replace("\n", "\n" + " " * by)
 
 
 def _indent(text: str, by: int) -> str:
-    return "\n".join(" " * by + line for line in text.splitlines())
+    return "\n".join(" " * by + line for line in text.split("\n"))
 
 
 def _slug(event_type: str) -> str:

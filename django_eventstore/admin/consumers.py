@@ -26,6 +26,12 @@ class Row:
     figures: ConsumerFigures | None
     problem: Exception | None = None
 
+    @property
+    def error_line(self) -> str:
+        """The line of the last error that says most: a traceback's last one."""
+        lines = self.figures.last_error.strip().splitlines() if self.figures else []
+        return lines[-1] if lines else ""
+
 
 def consumers(visit: Visit) -> HttpResponse:
     """List the projections and forwarders that have begun."""

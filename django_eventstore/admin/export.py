@@ -39,17 +39,17 @@ def _lines(scope: Scope, actor_ids: list[str], redaction: Redaction) -> Iterator
     for actor_id in actor_ids:
         for item in scope.store.iter_events_with_errors(actor_id):
             if isinstance(item, ReplayError):
-                yield _malformed(item)
+                yield _malformed(scope, item)
             else:
                 yield to_line(redaction.event(item))
 
 
-def _malformed(error: ReplayError) -> bytes:
+def _malformed(scope: Scope, error: ReplayError) -> bytes:
     document = {
         "malformed": {
             "actor_id": error.actor_id,
             "position": error.position,
-            "error": str(error.error),
+            "error": scope.reason(error),
         }
     }
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

@@ -120,11 +120,11 @@ def brief(data: dict[str, Any], length: int = 120) -> str:
     taken = 0
     for key, value in data.items():
         if taken > length:
-            return "  ".join([*parts, "…"])
+            return " · ".join([*parts, "…"])
         part = f"{key}: {_brief(value)}"
         parts.append(part)
-        taken += len(part) + 2
-    return "  ".join(parts)
+        taken += len(part) + 3
+    return " · ".join(parts)
 
 
 def _brief(value: Any) -> str:
@@ -133,4 +133,4 @@ def _brief(value: Any) -> str:
     if isinstance(value, list):
         return f"[{len(value)}]"
     text = value if isinstance(value, str) else scalar_text(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
@@ -36,6 +37,8 @@ def _pages(scope: Scope, typed: str) -> list[Suggestion]:
         (_("Page"), _("Search"), scope.url("search")),
         (_("Page"), _("Malformed events"), scope.url("malformed")),
         (_("Page"), _("Compare actors"), scope.url("compare")),
+        (_("Page"), _("Projections and forwarding"), scope.url("consumers")),
+        (_("Page"), _("Event stores"), scope.url("stores")),
     ]
     return [page for page in pages if typed.casefold() in page[1].casefold()]
 
@@ -43,7 +46,11 @@ def _pages(scope: Scope, typed: str) -> list[Suggestion]:
 def _stores(scope: Scope, typed: str) -> list[Suggestion]:
     found = []
     for alias in event_stores:
-        for namespace in namespaces_of(event_stores[alias], scope.options):
+        try:
+            namespaces = namespaces_of(event_stores[alias], scope.options)
+        except (ImproperlyConfigured, InvalidEventError):  # the list of stores says what is wrong
+            continue
+        for namespace in namespaces:
             label = f"{alias} / {namespace}" if namespace else alias
             if typed.casefold() in label.casefold():
                 found.append((_("Store"), label, _store_url(scope, alias, namespace)))
@@ -71,5 +78,6 @@ def _events(scope: Scope, typed: str) -> list[Suggestion]:
         suggestions.append((_("Event at position"), typed, scope.url("event", int(typed))))
     suggestions.append((_("Events with id"), typed, scope.url("search", id=typed)))
     suggestions.append((_("Events of correlation"), typed, scope.url("search", correlation=typed)))
+    suggestions.append((_("Events of type"), typed, scope.url("search", type=typed)))
     suggestions.append((_("Events of user"), typed, scope.url("search", user=typed)))
     return suggestions

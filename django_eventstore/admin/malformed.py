@@ -23,7 +23,6 @@ from .limits import scan
 from .raw_content import Content, as_bytes
 from .redaction import cause_of
 from .scope import REDACTED, SKIP, Crumb, Scope
-from .timeline import actor_crumbs
 
 MOST_FOUND: Final = 500
 LONGEST_REASON: Final = 1000
@@ -34,7 +33,6 @@ class Group:
     """Malformed events with one cause."""
 
     cause: str
-    example: str
     errors: list[ReplayError] = field(default_factory=list)
 
     @property
@@ -56,7 +54,7 @@ def malformed(scope: Scope) -> HttpResponse:
     for item in looked.found:
         if isinstance(item, ReplayError):
             cause = cause_of(item)
-            groups.setdefault(cause, Group(cause, scope.reason(item))).errors.append(item)
+            groups.setdefault(cause, Group(cause)).errors.append(item)
     last = looked.last.position if looked.last else None
     return scope.render(
         "malformed.html",
@@ -91,7 +89,7 @@ def problem(scope: Scope, position: int) -> HttpResponse:
         content = Content.of(found.raw)
     return scope.render(
         "problem_event.html",
-        _("Malformed event"),
+        _("Malformed event at position %(position)s") % {"position": position},
         error=found,
         position=position,
         kind=type(found.error).__name__,
@@ -105,7 +103,7 @@ def problem(scope: Scope, position: int) -> HttpResponse:
         if found.skipped is not None
         else None,
         crumbs=[
-            *(actor_crumbs(scope, found.actor_id) if found.actor_id else actor_crumbs(scope)[:1]),
+            Crumb(scope.label, scope.url("store")),
             Crumb(_("Malformed events"), scope.url("malformed")),
         ],
     )
@@ -146,7 +144,7 @@ def skip(scope: Scope, position: int) -> HttpResponseBase:
                 namespace=scope.namespace,
                 position=position,
                 actor_id=found.actor_id or "",
-                problem=str(found.error).replace("\x00", "�"),
+                problem=scope.reason(found).replace("\x00", "�"),
                 reason=reason,
                 user=scope.request.user.get_username(),
             )

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -67,6 +67,26 @@ class Visit:
         """Return the address of a page of this admin site; ``query`` leaves out None."""
         address = reverse(f"admin:eventstore_{name}", args=args, current_app=self.site.name)
         return _with_query(address, query)
+
+    @property
+    def quick_open(self) -> dict[str, str] | None:
+        """The addresses that the quick-open box asks and leads to; None without a store.
+
+        On a page about all stores it looks in the first one, and suggests the others.
+        """
+        for alias in event_stores:
+            try:
+                namespace = namespaces_of(event_stores[alias], self.options)[0]
+            except (ImproperlyConfigured, InvalidEventError):  # the list of stores says so
+                continue
+            return self._quick_open(alias, namespace)
+        return None
+
+    def _quick_open(self, alias: str, namespace: str) -> dict[str, str]:
+        return {
+            name: Visit.url(self, name, alias, namespace or NO_NAMESPACE)
+            for name in ("jump", "actors")
+        }
 
     def render(
         self, template: str, title: str, *, status: int = 200, **context: Any
@@ -134,6 +154,11 @@ class Scope(Visit):
         self.deadline = Deadline(self.options.time_limit)
 
     @property
+    def quick_open(self) -> dict[str, str]:
+        """The addresses that the quick-open box asks and leads to."""
+        return self._quick_open(self.alias, self.namespace)
+
+    @property
     def label(self) -> str:
         """The store and its namespace, for people."""
         return f"{self.alias} / {self.namespace}" if self.namespace else self.alias
@@ -193,6 +218,11 @@ class Scope(Visit):
         if self.sees_payload and not self.redaction.hides_raw():
             return str(error.error)
         return cause_of(error)
+
+    def failure(self, error: Exception) -> str:
+        """Return why a fold failed; where something is redacted, not in its own words."""
+        kind = type(error).__name__
+        return kind if self.redaction.hides_raw() else f"{kind}: {error}"
 
     def shown_state(self, actor_id: str, state: Any) -> Any:
         """Return an actor's state, plain, as this user may see it: masked, or all (logged)."""

@@ -158,7 +158,7 @@ def check_cache(scope: Scope) -> HttpResponseBase:
         return False
 
     looked = scan(iter(cache.entries()), differs, scope.deadline, wanted=1)
-    text = _("%(count)s entries compared with the store, %(stale)s were stale.") % {
+    text = _("Entries compared with the store: %(count)s, stale: %(stale)s.") % {
         "count": looked.looked_at,
         "stale": len(stale),
     }

@@ -46,10 +46,12 @@ def moment(value: datetime | None) -> SafeString | str:
         return "—"
     local = timezone.localtime(value)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        # Where there is no room for a line of it, it breaks between the two and nowhere else.
+        '<time datetime="{}" title="{}"><span>{}</span> <span>{}</span></time>',
         value.isoformat(),
         local.isoformat(),
-        date_format(local, "Y-m-d H:i:s"),
+        date_format(local, "Y-m-d"),
+        date_format(local, "H:i:s"),
     )
 
 
@@ -109,6 +111,12 @@ def split(words: str) -> list[str]:
 def here(scope: Scope, version: int) -> str:
     """Return the address of this page at another version."""
     return scope.here(version=version, at=None)
+
+
+@register.filter
+def failure(scope: Scope, error: Exception) -> str:
+    """Show why a fold failed."""
+    return scope.failure(error)
 
 
 @register.filter

@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from django_eventstore import Event, Snapshot, event_stores
@@ -14,6 +15,7 @@ from django_eventstore.admin import folding, limits
 from django_eventstore.admin_models import SkippedEvent
 from django_eventstore.consumer_models import Consumer
 from django_eventstore.consumers import open_consumer
+from django_eventstore.folds import register_fold, unregister_fold
 from tests.admin.conftest import HOSTILE, MALFORMED, START, client, fill
 from tests.stores import corrupted
 
@@ -111,6 +113,20 @@ def test_actors_are_filtered_by_when_they_were_seen(admin, store, pages):
 def test_the_actors_with_malformed_events(admin, malformed, pages):
     rows = admin.get(pages("actors") + "?malformed=1").context["rows"]
     assert [(row.actor.actor_id, row.malformed) for row in rows] == [("order-1", 1)]
+
+
+def test_a_store_with_wrong_settings_spoils_no_page_of_another(admin, store, pages, settings):
+    settings.EVENT_STORES = {
+        **settings.EVENT_STORES,
+        "wrong": {
+            "BACKEND": "django_eventstore.backends.database.DatabaseEventStore",
+            "OPTIONS": 5,
+        },
+    }
+    assert "wrong" in admin.get(pages("stores")).content.decode()
+    labels = [entry["label"] for entry in admin.get(pages("jump")).json()["suggestions"]]
+    assert "default" in labels
+    assert "wrong" not in labels
 
 
 def test_an_export_holds_all_events_and_names_the_malformed(admin, malformed, pages):
@@ -371,6 +387,60 @@ def test_an_event_as_a_test_is_python_that_runs(admin, store, pages):
         names["test_order_reopened"]()
 
 
+@pytest.fixture
+def copied_test(admin, pages):
+    """Return a function that runs the test copied from an event's page, and returns the state
+    that the test comes to before its command.
+    """
+
+    def run(event: Event):
+        code = admin.get(pages("event", event.position)).context["test"]
+        assert max(map(len, code.splitlines())) <= 100
+        names: dict = {}
+        states = []
+        exec(compile(code, "copied", "exec"), names)
+
+        def decide(state):
+            states.append(state)
+            return [event]
+
+        names["decide"] = decide
+        [test] = [value for name, value in names.items() if name.startswith("test_")]
+        test()
+        return states[0]
+
+    return run
+
+
+def test_the_test_of_a_long_history_starts_at_the_right_state(store, copied_test):
+    lines = [
+        Event("order-3", "LineAdded", {"sku": f"A-{number}", "note": "so long a text " * 4})
+        for number in range(40)
+    ]
+    *_, last = store.save_events([Event("order-3", "OrderPlaced", {"customer": "Ada"}), *lines])
+    state = copied_test(last)
+    assert [line["sku"] for line in state["lines"]] == [f"A-{number}" for number in range(39)]
+    assert state["customer"] == "Ada"
+
+
+def by_metadata(state: list, event: Event) -> list:
+    """Fold by what is not in the data, to a state that no literal can hold."""
+    return [*state, (event.user_id, event.timestamp)]
+
+
+def test_a_fold_of_metadata_gets_them_in_the_copied_test(store, copied_test):
+    register_fold("visit-", by_metadata, initial=[])
+    events = [
+        Event("visit-1", "Seen", metadata={"user_id": f"user-{number}"}, timestamp=START)
+        for number in range(20)
+    ]
+    *_, last = store.save_events(events)
+    try:
+        assert copied_test(last) == [(f"user-{number}", START) for number in range(19)]
+    finally:
+        unregister_fold("visit-")
+
+
 def test_a_trace_is_linked_by_the_configured_address(text, store, pages, settings):
     saved = fill(store)
     settings.EVENT_STORE_ADMIN = {"trace_url": "https://traces.example/{trace_id}"}
@@ -609,10 +679,22 @@ def test_the_version_cache_is_checked_against_the_store(admin, pages, settings, 
     store.version_cache.set("b", stale)
     response = admin.post(pages("check_cache"), follow=True)
     [message] = response.context["messages"]
-    assert str(message) == "3 entries compared with the store, 1 were stale."
+    assert str(message) == "Entries compared with the store: 3, stale: 1."
     assert admin.get(pages("check_cache")).status_code == 405
     # The stale entry is gone, so the next append need not learn it from a refusal.
     assert "b" not in {entry.actor_id for entry in store.version_cache.entries()}
+
+
+def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, monkeypatch):
+    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+    consumer = open_consumer("counts", store, shards=1, using="default")
+    failure = "Traceback (most recent call last):\n  File x\nValueError: secret of Ada\n"
+    consumer.parked.create(position=2, shard=0, actor_id="a", error=failure)
+    address = reverse("admin:eventstore_consumers")
+    seen = client("view_eventstore", "view_payload").get(address).content.decode()
+    assert "<summary><bdi>ValueError: secret of Ada</bdi></summary>" in seen
+    get_user_model().objects.all().delete()
+    assert "secret" not in client("view_eventstore").get(address).content.decode()
 
 
 def test_projections_show_their_position_and_lag(admin, store, monkeypatch):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 
 from django_eventstore import Event
@@ -143,6 +144,29 @@ def test_redacted_values_are_in_no_page(admin, store, pages, settings):
         assert "Thorvaldsen" not in body, address
     # "A-1" is redacted in states, not in the event's own data.
     assert "A-1" not in admin.get(pages("state", "order-1")).content.decode()
+
+
+def test_what_goes_wrong_with_redacted_values_does_not_name_them(admin, store, pages, settings):
+    event = Event("order-1", "Broken")
+    corrupted[event.id] = b"secret"
+    position = store.save_event(event).position
+    # The fold names the unknown key in its error.
+    store.save_event(Event("order-2", "OrderPaid", {"secret": 1}))
+    settings.EVENT_STORE_ADMIN = REDACT
+    exported = admin.get(pages("export") + "?actor=order-1")
+    assert b"secret" not in b"".join(exported.streaming_content)
+    for page in ("state", "blame", "field"):
+        body = admin.get(pages(page, "order-2") + "?path=status").content.decode()
+        assert "KeyError" in body
+        assert "&#x27;card&#x27;" not in body
+    admin.post(pages("skip", position), {"reason": "why"})
+    corrupted.clear()
+    record = f"/admin/django_eventstore/skippedevent/{SkippedEvent.objects.get().pk}/change/"
+    get_user_model().objects.all().delete()
+    auditor = client("view_eventstore", "view_skippedevent")
+    body = auditor.get(record).content.decode()
+    assert "why" in body
+    assert "ValueError" not in body
 
 
 def test_a_filter_tells_nothing_about_redacted_values(admin, store, pages, settings):

@@ -31,6 +31,8 @@
       const filter = document.querySelector("[data-es-filter]");
       if (!filter) return;
       event.preventDefault();
+      const folded = filter.closest("details");
+      if (folded) folded.open = true;
       filter.focus();
       if (filter.select) filter.select();
     }
