@@ -23,8 +23,11 @@ from .limits import Deadline
 from .scope import Scope
 from .timeline import actor_crumbs
 
-UNFINISHED_KEPT: Final = 16
-"""How many histories that took too long this process remembers, to go on with."""
+LONG: Final = 1000
+"""How many events a history has of which this process remembers what it found."""
+
+KEPT: Final = 16
+"""Of how many long histories it does."""
 
 FIRSTS_KEPT: Final = 20_000
 """For how many values of an actor's fields the first event is remembered."""
@@ -42,6 +45,7 @@ class Blame:
         last: path -> the event that last changed the value there.
         first: (path, value as JSON) -> the event that first made the value there so.
         values: path -> the value now.
+        applied: how many events are in it.
         complete: whether it got to where it was asked to.
         failure: what the fold raised, on the event behind ``event``.
     """
@@ -51,6 +55,7 @@ class Blame:
     last: dict[Path, Event] = field(default_factory=dict)
     first: dict[tuple[Path, str], Event] = field(default_factory=dict)
     values: dict[Path, Any] = field(default_factory=dict)
+    applied: int = 0
     complete: bool = True
     failure: Exception | None = None
 
@@ -72,21 +77,20 @@ class Blame:
         for path in self.values.keys() - values.keys():
             self.last.pop(path, None)
         self.values, self.state, self.event = values, state, culprit
+        self.applied += 1
 
 
-_unfinished: OrderedDict[tuple[Any, ...], Blame] = OrderedDict()
+_kept: OrderedDict[tuple[Any, ...], Blame] = OrderedDict()
 _lock = threading.Lock()
 
 
 def blame_to(
     store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
 ) -> Blame:
-    """Return the blame at ``version``; asked again, it goes on where the time was over."""
-    key = (store.alias, store.namespace, actor_id, fold.apply, version)
-    with _lock:
-        found = _unfinished.pop(key, None)
-    blame = found or Blame(deepcopy(fold.initial))
-    blame.complete = True
+    """Return the blame at ``version``; asked again, it goes on where it was."""
+    key = (store.alias, store.namespace, actor_id, fold.apply)
+    blame = _start(store, actor_id, key, version) or Blame(deepcopy(fold.initial))
+    blame.complete, blame.failure = True, None
     items = store.iter_events_with_errors(actor_id, blame.version + 1, to_version=version)
     with closing(items):  # type: ignore[type-var]
         for item in items:
@@ -101,12 +105,35 @@ def blame_to(
                 blame.failure = error
                 break
             blame.take(item, state)
-    if not blame.complete:
-        with _lock:
-            _unfinished[key] = blame
-            while len(_unfinished) > UNFINISHED_KEPT:
-                _unfinished.popitem(last=False)
+    # A fold that failed may have left its state half changed.
+    if blame.failure is None and (blame.applied >= LONG or not blame.complete):
+        _keep(key, blame)
     return blame
+
+
+def _keep(key: tuple[Any, ...], blame: Blame) -> None:
+    """Keep a copy: a later page goes on with it while this one is still shown."""
+    copy = replace(
+        blame, state=deepcopy(blame.state), last=dict(blame.last), first=dict(blame.first)
+    )
+    with _lock:
+        _kept[key] = copy
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+
+
+def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int) -> Blame | None:
+    """Take what is kept of the history, if it does not go beyond ``version``.
+
+    It is taken away, for whoever goes on with it changes it.
+    """
+    with _lock:
+        kept = _kept.get(key)
+        if kept is None or kept.event is None or kept.version > version:
+            return None
+        del _kept[key]
+    held = store.get_events(actor_id, kept.version, to_version=kept.version, limit=1)
+    return kept if held and held[0].id == kept.event.id else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def consumers(visit: Visit) -> HttpResponse:
                 for consumer in found.order_by("name", "namespace")
                 if _may_be_seen(consumer, visit)
             ]
-        except DatabaseError as error:
+        except (DatabaseError, ConnectionDoesNotExist) as error:
             broken.append((alias, error))
     return visit.render(
         "consumers.html",

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.admin import folding, limits
+from django_eventstore.admin.blame import blame_to
 from django_eventstore.admin_models import SkippedEvent
 from django_eventstore.consumer_models import Consumer
 from django_eventstore.consumers import open_consumer
@@ -287,6 +288,31 @@ def test_a_fold_that_takes_long_goes_on_where_it_stopped(admin, store, pages, mo
             break
     assert blamed == sorted(set(blamed))
     assert blamed[-1] == 300
+
+
+def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
+    fold = folding.folding("long")
+    store.save_events([Event("long", "T", {"n": number, "a": 1}) for number in range(1500)])
+    deadline = limits.Deadline(60)
+    first = blame_to(store, "long", fold, 1500, deadline)
+    store.save_event(Event("long", "T", {"n": 7}))
+    reads = []
+    read = store.iter_events_with_errors
+    store.iter_events_with_errors = lambda *given, **bounds: (
+        reads.append(given) or read(*given, **bounds)
+    )
+    second = blame_to(store, "long", fold, 1501, deadline)
+    assert reads == [("long", 1501)]
+    assert second.values == {("n",): 7, ("a",): 1}
+    assert (second.last["n",].version, second.first[("n",), "7"].version) == (1501, 8)
+    # What is shown on the page before did not change under it, and an earlier version is found.
+    assert first.values == {("n",): 1499, ("a",): 1}
+    assert blame_to(store, "long", fold, 1200, deadline).last["n",].version == 1200
+    # Another history under the same name is read from its start.
+    other = event_stores.create_connection("default").with_namespace("")
+    other._memory = type(other._memory)()
+    other.save_events([Event("long", "T", {"m": number}) for number in range(1300)])
+    assert blame_to(other, "long", fold, 1300, deadline).values == {("m",): 1299}
 
 
 def test_a_remembered_state_is_not_used_for_another_history(store):
@@ -683,6 +709,15 @@ def test_the_version_cache_is_checked_against_the_store(admin, pages, settings, 
     assert admin.get(pages("check_cache")).status_code == 405
     # The stale entry is gone, so the next append need not learn it from a refusal.
     assert "b" not in {entry.actor_id for entry in store.version_cache.entries()}
+
+
+def test_a_projection_without_its_database_spoils_no_page(admin, store, monkeypatch):
+    class Elsewhere:
+        using = "gone"
+
+    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", lambda: [Elsewhere])
+    page = admin.get(reverse("admin:eventstore_consumers")).content.decode()
+    assert "gone" in page
 
 
 def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -44,12 +44,13 @@ class Listing:
         if 0 < self._sequence <= state["last_seq"] and (whole or not first_page):
             new = await self._newcomers(call, stream)
             if new is not None:
-                return self._keep({*self._ids, *new} if new else self._ids, state["last_seq"])
+                return self._keep(_merged(self._ids, new), state["last_seq"])
         subjects = await list_subjects(call, stream, f"{stream.prefix}*.{'1' if whole else '*'}")
         start = len(stream.prefix)
         tokens = {subject[start:].partition(".")[0] for subject in subjects}
         names = {decode_actor(token.encode()) for token in tokens}
-        return self._keep({name for name in names if name is not None}, state["last_seq"])
+        ids = sorted(name for name in names if name is not None)
+        return self._keep(ids, state["last_seq"])
 
     async def _newcomers(self, call: Call, stream: Stream) -> list[str] | None:
         """Return the actors that came since; None: too many to look up one by one."""
@@ -64,15 +65,30 @@ class Listing:
                 new.append(stored.actor_id)
         return None
 
-    def _keep(self, ids: Collection[str], sequence: int) -> list[str]:
-        kept = ids if isinstance(ids, list) else sorted(ids)
+    def _keep(self, ids: list[str], sequence: int) -> list[str]:
         with self._lock:
-            self._ids, self._sequence = kept, sequence
-        return kept
+            self._ids, self._sequence = ids, sequence
+        return ids
 
     def clear(self) -> None:
         """Forget all: the stream was removed."""
         self._keep([], 0)
+
+
+def _merged(ids: list[str], new: Sequence[str]) -> list[str]:
+    """Return the sorted ``ids`` with ``new`` ones in their places, as a list of its own.
+
+    Others may be reading ``ids``. To sort what is in order but for its end takes few steps.
+    """
+    if not new:
+        return ids
+    unknown = {name for name in new if not _holds(ids, name)}
+    return sorted([*ids, *unknown])
+
+
+def _holds(ids: list[str], name: str) -> bool:
+    at = bisect_left(ids, name)
+    return at < len(ids) and ids[at] == name
 
 
 async def list_actors(
