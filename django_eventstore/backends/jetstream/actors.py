@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -33,16 +33,18 @@ class Listing:
         self._ids: list[str] = []
         self._sequence = 0  # up to which the ids are complete
 
-    async def sorted_ids(self, call: Call, stream: Stream, *, first_page: bool) -> list[str]:
+    async def sorted_ids(
+        self, call: Callable[[], Call], stream: Stream, *, first_page: bool
+    ) -> list[str]:
         """Return all actor ids in order.
 
         Where old appends were removed, actors may be gone: then a first page lists all again,
         by all subjects, for an actor may have lost its first one.
         """
-        state = (await call.api(f"STREAM.INFO.{stream.name}"))["state"]
+        state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
         whole = state["messages"] == state["last_seq"]
         if 0 < self._sequence <= state["last_seq"] and (whole or not first_page):
-            new = await self._newcomers(call, stream)
+            new = await self._newcomers(call(), stream)
             if new is not None:
                 return self._keep(_merged(self._ids, new), state["last_seq"])
         subjects = await list_subjects(call, stream, f"{stream.prefix}*.{'1' if whole else '*'}")
@@ -92,7 +94,7 @@ def _holds(ids: list[str], name: str) -> bool:
 
 
 async def list_actors(
-    call: Call,
+    call: Callable[[], Call],
     stream: Stream,
     listing: Listing,
     search: str,
@@ -113,7 +115,7 @@ async def list_actors(
         )
     found = (name for name in (reversed(names) if descending else names) if search in name)
     names = list(islice(found, limit + 1))
-    page = await summaries(call, stream, names[:limit])
+    page = await summaries(call(), stream, names[:limit])
     if len(names) <= limit:
         return ActorPage(page)
     return ActorPage(page, make_cursor(order_by, names[limit - 1], names[limit - 1]))

@@ -6,7 +6,7 @@ is absent is asked of the stream's leader; the bulk is read from whichever repli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from ...events import Event
@@ -71,7 +71,7 @@ class History:
 
     async def _numbers(self, call: Call) -> tuple[list[int], list[Stored]]:
         """Return the numbers of the appends, without gaps, and the messages on other subjects."""
-        names = await list_subjects(call, self.stream, f"{self.subject}*")
+        names = await list_subjects(lambda: call, self.stream, f"{self.subject}*")
         size = len(self.subject)
         texts = [name[size:] for name in names]
         numbers = sorted(
@@ -228,11 +228,14 @@ def read_message(reply: Reply) -> Stored | None:
         raise
 
 
-async def list_subjects(call: Call, stream: Stream, pattern: str) -> list[str]:
-    """Return the subjects that match ``pattern`` and hold a message, from the leader."""
+async def list_subjects(call: Callable[[], Call], stream: Stream, pattern: str) -> list[str]:
+    """Return the subjects that match ``pattern`` and hold a message, from the leader.
+
+    A page of 100,000 takes the server a second where there are a million: each is a ``call``.
+    """
     names: list[str] = []
     while True:
-        info = await call.api(
+        info = await call().api(
             f"STREAM.INFO.{stream.name}", {"subjects_filter": pattern, "offset": len(names)}
         )
         page = info["state"].get("subjects") or {}

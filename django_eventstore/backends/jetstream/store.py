@@ -456,12 +456,11 @@ class JetStreamEventStore(EventStore):
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
     ) -> ActorPage:
         after = None if cursor is None else read_cursor(cursor, order_by)[0]
-        call = self._call()
-        stream = await find_stream(call, namespace)
+        stream = await find_stream(self._call(), namespace)
         if stream is None:
             return ActorPage()
         listing = self._shared(namespace).listing
-        return await list_actors(call, stream, listing, search, order_by, limit, after)
+        return await list_actors(self._call, stream, listing, search, order_by, limit, after)
 
     def _list_actors(
         self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
