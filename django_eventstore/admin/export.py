@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 
 from ..ndjson import to_line
 from ..replay import ReplayError
+from ..validation import check_text
 from .redaction import Redaction
 from .scope import REDACTED, Scope
 
@@ -25,6 +26,9 @@ def export(scope: Scope) -> HttpResponseBase:
     actor_ids = list(dict.fromkeys(scope.request.GET.getlist("actor")))
     if not 0 < len(actor_ids) <= MOST_ACTORS:
         raise Http404("choose actors to export")
+    for actor_id in actor_ids:
+        # While the file is being sent it is too late to refuse one.
+        check_text("actor_id", actor_id)
     redaction = Redaction(scope.options, reveal=scope.can(REDACTED))
     if redaction.configured and redaction.reveal:
         scope.log_revealed(f"export of the actors {', '.join(map(repr, actor_ids))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.http import Http404
@@ -80,7 +80,10 @@ def moment(scope: Scope, name: str, *, end: bool = False) -> datetime | None:
             parsed += timedelta(days=1) - timedelta(microseconds=1)
         if parsed is None:
             raise Http404(f"{name} is no date or time")
-        return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+        aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+        # At the ends of the calendar a time exists in one zone and not in another.
+        timezone.localtime(aware.astimezone(UTC))
+        return aware
     except (ValueError, OverflowError) as error:
         raise Http404(f"{name} is no date or time") from error
 

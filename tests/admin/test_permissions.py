@@ -92,6 +92,9 @@ def test_the_index_leads_to_the_stores(addresses, pages):
         "default/-/events/99999999999999999999999/",
         "default/-/malformed/999/",
         "default/-/export/",
+        "default/-/export/?actor=%00",
+        "default/-/search/?since=0001-01-01T00:00:00%2B14:00",
+        "default/-/search/?until=9999-12-31T23:59:59-14:00",
     ],
 )
 def test_crafted_addresses_are_not_found(admin, store, pages, path):
