@@ -83,9 +83,9 @@ def moment(scope: Scope, name: str, *, end: bool = False) -> datetime | None:
         aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
         # At the ends of the calendar a time exists in one zone and not in another.
         timezone.localtime(aware.astimezone(UTC))
-        return aware
     except (ValueError, OverflowError) as error:
         raise Http404(f"{name} is no date or time") from error
+    return aware
 
 
 def _has_metadata(event: Event, wanted: str) -> bool:
