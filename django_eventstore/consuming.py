@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from typing import Final
 
 from django.db import DatabaseError, InterfaceError, connections
 
@@ -18,6 +19,9 @@ from .store import EventStore
 from .subscriptions import Pacing, Stop
 
 logger = logging.getLogger("django_eventstore")
+
+_LOOK_SECONDS: Final = 0.5
+"""How often a worker looks whether others came or went, to share with them."""
 
 
 class LeasedWork(ABC):
@@ -44,6 +48,7 @@ class LeasedWork(ABC):
         self.using = str(consumer._state.db)
         self.leases = ShardLeases(consumer, lease=lease, exclusive=exclusive)
         self._stop = stop
+        self._next_look = 0.0
         self._next_balance = 0.0
 
     @abstractmethod
@@ -74,10 +79,18 @@ class LeasedWork(ABC):
                         break
                 pacing.wait()
 
+    def all_are_at(self, position: int) -> bool:
+        """Tell whether all shards are at ``position``; this worker's are as far as they can be."""
+        # Those of others may be left to them, but one that seems alive may be dead since a moment
+        # ago.
+        return not self.balance() and self.leases.others_are_at(position)
+
     def balance(self) -> bool:
         """Give up and take shards; tell whether others are held than before."""
         changed = self.leases.balance()
-        self._next_balance = time.monotonic() + self.leases.balance_seconds
+        now = time.monotonic()
+        self._next_look = now + _LOOK_SECONDS
+        self._next_balance = now + self.leases.balance_seconds
         return changed
 
     def start_over(self) -> None:
@@ -89,9 +102,18 @@ class LeasedWork(ABC):
         self._next_balance = 0.0
 
     def _step(self) -> bool:
-        if time.monotonic() >= self._next_balance:
+        if self._is_time_to_balance():
             self.balance()
         return bool(self.leases.positions) and self.work()
+
+    def _is_time_to_balance(self) -> bool:
+        now = time.monotonic()
+        if now >= self._next_balance:
+            return True
+        if now < self._next_look:
+            return False
+        self._next_look = now + _LOOK_SECONDS
+        return self.leases.members_changed()
 
     def _survive(self, act: Callable[[], bool], pacing: Pacing) -> bool | None:
         """Return what ``act`` does, or None where a server or the shards were lost."""

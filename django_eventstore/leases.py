@@ -60,6 +60,7 @@ class ShardLeases:
         self.error = ""
         self._written: dict[int, int] = {}
         self._fencing = 0
+        self._members: set[int] = set()
         self._lease = lease
         self._exclusive = exclusive
         self._using = str(consumer._state.db)
@@ -67,8 +68,12 @@ class ShardLeases:
 
     @property
     def balance_seconds(self) -> float:
-        """How often ``balance()`` is to be called."""
+        """How often ``balance()`` is to be called, and a heartbeat is sent."""
         return self._lease.total_seconds() / 3
+
+    def members_changed(self) -> bool:
+        """Tell whether a worker came or went since the last ``balance()``."""
+        return self._alive_workers().keys() != self._members
 
     def shard_of(self, actor_id: str) -> int:
         """Return the shard of an actor; what belongs to no actor is in the first."""
@@ -106,6 +111,7 @@ class ShardLeases:
             if not self._beat():
                 self._register()
             alive[self._worker.pk] = self._worker
+        self._members = set(alive)
         owners = dict(self._leases.values_list("shard", "owner"))
         before = set(self.positions)
         for shard in before:

@@ -284,6 +284,8 @@ class Backend(ABC):
     supports_lookup: bool = True
     # Can old events be removed (retention)?
     supports_pruning: bool = False
+    # Do other processes see the same events?
+    supports_processes: bool = True
     # Which of ACTOR_ORDERINGS can get_actors() sort by?
     actor_orderings: frozenset[str] = frozenset(ACTOR_ORDERINGS)
 

@@ -106,6 +106,7 @@ class InMemoryEventStore(EventStore):
 
     options_class: ClassVar[type[StoreOptions]] = MemoryOptions
     supports_pruning = True
+    supports_processes = False
     options: MemoryOptions
 
     def __init__(self, alias: str | None = None, **options: Any) -> None:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
-from multiprocessing.connection import wait as wait_for_any
-from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from .. import child
-from ..exceptions import ConsumerReplaced, EventStoreError
+from ..exceptions import ConsumerReplaced
 from ..leases import DEFAULT_LEASE
-from ..management.interrupts import Interrupt
+from ..processes import AnyOf, told_to_stop, watch_processes
 from ..subscriptions import Stop
 from .registry import get_projection
 from .worker import ProjectionWorker
-
-logger = logging.getLogger("django_eventstore")
-
-_RESTART_SECONDS: Final = 1.0
-_POLL_SECONDS: Final = 0.1
 
 MAKE_WORKER: Final = "django_eventstore.projections.processes.make_worker"
 _WORK: Final = "django_eventstore.projections.processes.work_until_told"
@@ -60,7 +49,7 @@ def work(
         What a worker raised, once the others have ended.
     """
     failed = threading.Event()
-    stop_all = _Either(stop, failed)
+    stop_all = AnyOf(stop, failed)
     with ThreadPoolExecutor(len(names), thread_name_prefix="projection") as pool:
         runs = [
             pool.submit(_run, make, name, stop=stop_all, once=once, lease=lease) for name in names
@@ -71,16 +60,6 @@ def work(
             # All have ended, one could not go on, or a second signal says: at once.
             failed.set()
     return sum(run.result() for run in runs)
-
-
-class _Either:
-    """Set as soon as one of them is."""
-
-    def __init__(self, *stops: Stop) -> None:
-        self._stops = stops
-
-    def is_set(self) -> bool:
-        return any(stop.is_set() for stop in self._stops)
 
 
 def _run(make: str, name: str, **options: Any) -> int:
@@ -110,45 +89,13 @@ def work_in_processes(
         EventStoreError: a process failed; its own output says why. The others have ended.
     """
     options = {"names": list(names), "once": once, "lease": lease, "make": make}
-    processes = [_start(options) for _ in range(count)]
-    try:
-        while processes and not stop.is_set():
-            wait_for_any([process.sentinel for process in processes], timeout=_POLL_SECONDS)
-            for process in [process for process in processes if process.exitcode is not None]:
-                processes.remove(process)
-                if process.exitcode is not None and process.exitcode < 0:
-                    logger.error("A worker was killed by signal %s", -process.exitcode)
-                    time.sleep(_RESTART_SECONDS)
-                    processes.append(_start(options))
-                elif process.exitcode:
-                    raise EventStoreError(
-                        f"A worker process ended with status {process.exitcode}; see its output."
-                    )
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-
-
-def _start(options: dict[str, Any]) -> BaseProcess:
-    # A new interpreter: after a fork, connections and locks of this one would be shared.
-    process = multiprocessing.get_context("spawn").Process(target=child.run, args=(_WORK, options))
-    process.start()
-    return process
+    with closing(watch_processes(count, _WORK, options, restart=True)) as watching:
+        for _ in watching:
+            if stop.is_set():
+                break
 
 
 def work_until_told(**options: Any) -> None:
     """Run ``work()`` in a process of its own, until a signal comes or its parent is gone."""
-    with suppress(KeyboardInterrupt), Interrupt() as interrupt:
-        work(stop=_Either(interrupt, _Orphaned()), **options)
-
-
-class _Orphaned:
-    """Set when the parent of this process is gone."""
-
-    def __init__(self) -> None:
-        self._parent = multiprocessing.parent_process()
-
-    def is_set(self) -> bool:
-        return self._parent is not None and not self._parent.is_alive()
+    with told_to_stop() as stop:
+        work(stop=stop, **options)

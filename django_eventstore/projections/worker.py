@@ -1,4 +1,4 @@
-"""The worker: reads the store once for all of its shards, and applies what is new to each."""
+"""The worker: applies what is new in its shards to a projection."""
 
 from __future__ import annotations
 
@@ -7,36 +7,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, NamedTuple
 
 from django.db import transaction
 
-from ..comparison import last_position
 from ..consumer_models import Consumer, ParkedEvent
-from ..consuming import LeasedWork
-from ..events import Event
 from ..exceptions import EventStoreError, LeaseLost
 from ..leases import DEFAULT_LEASE
 from ..replay import ReplayError
+from ..shard_reading import LONGEST_BATCH, Item, ShardReader, Task
 from ..subscriptions import Stop
 from .parking import Parking
 from .registry import Projection
 
-Item = Event | ReplayError
-
 logger = logging.getLogger("django_eventstore")
 
-BATCH_SIZE: Final = 500
-"""The most events that are read, and applied in one transaction."""
 
-LONGEST_BATCH: Final = 0.5
-"""After so many seconds a transaction takes in no further event."""
-
-FLUSH_SECONDS: Final = 1.0
-"""How often the shards of which nothing was written are written."""
-
-
-class ProjectionWorker(LeasedWork):
+class ProjectionWorker(ShardReader):
     """Applies a store's events to a projection, as one of any number of workers.
 
     Args:
@@ -68,6 +54,8 @@ class ProjectionWorker(LeasedWork):
             consumer or projection.open_consumer(),
             projection.event_store,
             stop=stop,
+            once=once,
+            before=before,
             lease=lease,
             exclusive=exclusive,
         )
@@ -75,10 +63,7 @@ class ProjectionWorker(LeasedWork):
         self.applied = 0
         self._parking = Parking(self.consumer, projection.retries)
         self._blocked: set[str] = set()
-        self._once = once
-        self.before = before
         self._careful = False
-        self._next_flush = 0.0
 
     def run(self) -> int:
         """Work until told to stop, or with ``once`` until all is done.
@@ -95,64 +80,19 @@ class ProjectionWorker(LeasedWork):
         return changed
 
     def is_done(self) -> bool:
-        if not self._once or self.balance():
-            return False
-        # This worker's shards are read to the end; those of others may be left to them, but one
-        # that seems alive may be dead since a moment ago.
-        others_are_done = self.leases.others_are_at(self._end() - 1)
-        return others_are_done and not self._parking.has_pending()
-
-    def _end(self) -> int:
-        """Return the position at which ``once`` ends; that position itself is left out."""
-        if self.before is None:
-            # Not what is saved meanwhile: while others go on saving, that might never end.
-            self.before = last_position(self.store) + 1
-        return self.before
+        return super().is_done() and not self._parking.has_pending()
 
     def work(self) -> bool:
-        if self._once:
-            self._end()
-        now = time.monotonic()
-        if now >= self._next_flush:
-            self.leases.flush()
-            self._next_flush = now + FLUSH_SECONDS
         retried = self._retry() if self._blocked else False
-        return self._read() or retried
+        return super().work() or retried
 
-    def _read(self) -> bool:
-        """Apply the next page of the store; return whether there was one."""
-        after = min(self.leases.positions.values())
-        page = list(self.store.read_all_with_errors(after, before=self.before, limit=BATCH_SIZE))
-        tasks = [
-            _Task(item, item.position, self.leases.shard_of(item.actor_id or ""))
-            for item in page
-            if item.position is not None
-        ]
-        if not tasks:
-            return False
-        end: int | None = tasks[-1].position
-        if batch := [task for task in tasks if self._is_to_apply(task)]:
-            end = self._apply_batch(batch, tasks[-1].position)
-        if end is not None:
-            self.leases.pass_over(end)
-        return True
+    def wants(self, item: Item) -> bool:
+        if isinstance(item, ReplayError):
+            return item.skipped is None
+        return self.projection.wants(item)
 
-    def _is_to_apply(self, task: _Task) -> bool:
-        """Tell whether an event is wanted, this worker's, and not applied yet."""
-        if isinstance(task.item, ReplayError):
-            if task.item.skipped is not None:
-                return False
-        elif not self.projection.wants(task.item):
-            return False
-        at = self.leases.positions.get(task.shard)
-        return at is not None and at < task.position
-
-    def _apply_batch(self, batch: Sequence[_Task], end: int) -> int | None:
-        """Apply ``batch``, or as much as fits in one transaction; return the position reached.
-
-        None: it failed, and is to be read and applied once more, each event by itself, to find
-        those that cannot be applied.
-        """
+    def work_off(self, batch: Sequence[Task], end: int) -> int | None:
+        """Apply ``batch``; where that fails, once more, to find what cannot be applied."""
         done = _Transaction(end, set(self._blocked))
         act = self._apply_or_park if self._careful else self._apply_event
         try:
@@ -176,7 +116,7 @@ class ProjectionWorker(LeasedWork):
 
     def _apply(
         self,
-        batch: Sequence[_Task],
+        batch: Sequence[Task],
         done: _Transaction,
         act: Callable[[Item, int], bool],
     ) -> None:
@@ -244,12 +184,6 @@ class ProjectionWorker(LeasedWork):
                 self._parking.failed_again(row, error)
             return False
         return True
-
-
-class _Task(NamedTuple):
-    item: Item
-    position: int
-    shard: int
 
 
 @dataclass(slots=True)

@@ -135,7 +135,7 @@ def test_a_stopped_rebuild_goes_on_where_it_was(alias, journal, monkeypatch):
         if len(applied) == 4:
             stop.set()
 
-    monkeypatch.setattr("django_eventstore.projections.worker.BATCH_SIZE", 3)
+    monkeypatch.setattr("django_eventstore.shard_reading.BATCH_SIZE", 3)
     monkeypatch.setattr(type(journal), "apply", stop_at_the_fourth)
     save(alias, 10)
     assert not Rebuild(journal, stop=stop, lease=LEASE).run().finished
