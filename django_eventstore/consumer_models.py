@@ -1,4 +1,4 @@
-"""What projections and forwarders keep in the database: how far each is, and who works on it.
+"""What projections, forwarders and replays keep in the database: how far, and who works on it.
 
 All of it lies in the database that the consumer writes to, so that it moves on in the same
 transaction.
@@ -21,10 +21,11 @@ class ConsumerStatus(models.TextChoices):
     BUILDING = "building", _("being built")
     SWAPPING = "swapping", _("being put in place")
     RETIRED = "retired", _("retired")
+    REPLAYING = "replaying", _("a replay's")
 
 
 class Consumer(models.Model):
-    """One generation of a projection or forwarder.
+    """One generation of a projection; a forwarder; or a run of ``replay_events --all``.
 
     A rebuild makes the next generation beside the live one, and a swap changes their statuses.
     """

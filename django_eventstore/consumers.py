@@ -60,8 +60,12 @@ def create_consumer(
     using: str,
     generation: int = 0,
     status: str = ConsumerStatus.LIVE,
+    position: int = 0,
 ) -> Consumer:
-    """Return the consumer with that name and generation, made with its shards if it is new."""
+    """Return the consumer with that name and generation.
+
+    If it is new it is made with its shards, at ``position``.
+    """
     with transaction.atomic(using=using):
         consumer, created = Consumer.objects.using(using).get_or_create(
             name=name,
@@ -75,7 +79,7 @@ def create_consumer(
             },
         )
         if created:
-            _create_shards(consumer, shards, 0)
+            _create_shards(consumer, shards, position)
     return consumer
 
 

@@ -79,6 +79,10 @@ class LeasedWork(ABC):
                         break
                 pacing.wait()
 
+    def stopped(self) -> bool:
+        """Tell whether somebody said to stop; for things that take long."""
+        return self._stop is not None and self._stop.is_set()
+
     def all_are_at(self, position: int) -> bool:
         """Tell whether all shards are at ``position``; this worker's are as far as they can be."""
         # Those of others may be left to them, but one that seems alive may be dead since a moment

@@ -38,7 +38,9 @@ def consumers(visit: Visit) -> HttpResponse:
     rows = []
     broken = []
     for alias in _databases():
-        found = Consumer.objects.using(alias).exclude(status=ConsumerStatus.RETIRED)
+        found = Consumer.objects.using(alias).exclude(
+            status__in=(ConsumerStatus.RETIRED, ConsumerStatus.REPLAYING)
+        )
         try:
             rows += [
                 _row(consumer)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
 
+from ..exceptions import EventStoreError
 from ..regression import StateDifference
-from ..replaying import Cause, ReplayAllReport, compare_all, replay_all
+from ..replay_report import Cause, ReplayAllReport
+from ..replay_runs import new_run_name
+from ..replaying import compare_all, replay_all
 from ..store import EventStore
-from .base import WRONG_ARGUMENTS, EventStoreCommand
+from .base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand
 from .terminal import Progress, printable
 
 
@@ -27,6 +31,10 @@ def replay_everything(
             "With --all, give either --handler or --compare-with.", returncode=WRONG_ARGUMENTS
         )
     show = (_ShowJson if options["format"] == "json" else _ShowText)(command)
+    run = options["run"]
+    if run is None and options["workers"] > 1:
+        run = new_run_name()
+        command.stderr.write(f"This is run {run}: on another host, add --run {run} to join it.")
     statistics = store.get_statistics()
     progress = Progress(command.stderr, "Replaying", statistics.event_count)
 
@@ -38,15 +46,15 @@ def replay_everything(
         progress.clear()
         show.difference(difference)
 
+    shared = {
+        "workers": options["workers"],
+        "run": run,
+        "lease": timedelta(seconds=options["lease_seconds"]),
+        "on_progress": on_progress,
+    }
     try:
         if options["handler"] is not None:
-            report = replay_all(
-                store,
-                options["handler"],
-                workers=options["workers"],
-                after=options["after"],
-                on_progress=on_progress,
-            )
+            report = replay_all(store, options["handler"], after=options["after"], **shared)
         else:
             initial = options["initial"]
             report = compare_all(
@@ -54,10 +62,19 @@ def replay_everything(
                 options["apply"],
                 options["compare_with"],
                 initial={} if initial is None else initial,
-                workers=options["workers"],
                 on_difference=on_difference,
-                on_progress=on_progress,
+                **shared,
             )
+    except KeyboardInterrupt:
+        if run is None:
+            raise
+        raise CommandError(
+            f"Stopped. To go on, run it again with --run {run}.", returncode=INTERRUPTED
+        ) from None
+    except EventStoreError as error:
+        if run is None:
+            raise
+        raise CommandError(f"{error} To go on, run it again with --run {run}.") from error
     finally:
         progress.clear()
     show.summary(report, compared=options["compare_with"] is not None)
@@ -98,6 +115,9 @@ class _ShowText:
             )
         else:
             command.stdout.write(f"{command.plural(report.events, 'event')} replayed.")
+        if report.skipped:
+            skipped = command.plural(report.skipped, "malformed event")
+            command.stdout.write(f"  {skipped} passed over, marked as skipped")
         self._causes("malformed", report.malformed)
         self._causes("failed", report.failed)
 

@@ -10,6 +10,7 @@ from permits.generator import generate
 from permits.state import INITIAL, apply
 
 from django_eventstore import Event, event_stores
+from django_eventstore.admin_models import SkippedEvent
 from django_eventstore.folds import register_fold, unregister_fold
 from tests.commands.running import run, tamper
 
@@ -147,6 +148,11 @@ def test_a_fold_that_raises_is_a_difference(store):
     [
         (["--all"], "give either --handler or --compare-with"),
         (["--all", "--handler", "json.dumps", "--compare-with", "json.dumps"], "give either"),
+        (["order-1", "--workers", "2"], "--workers goes with --all"),
+        (["order-1", "--run", "x"], "--run goes with --all"),
+        (["--all", "--handler", "json.dumps", "--state"], "--state goes with an actor"),
+        (["--all", "--handler", "json.dumps", "--apply", "json.dumps"], "--compare-with"),
+        (["--all", "--compare-with", "json.dumps", "--after", "3"], "--after goes with --handler"),
         (["--all", "order-1"], "Name an actor, or give --all."),
         (["--all", "--handler", "no.such"], "cannot import 'no.such'"),
         (["--all", "--handler", "json.dumps", "--workers", "0"], "whole number from 1"),
@@ -159,32 +165,28 @@ def test_wrong_arguments(arguments, expected):
     assert expected in ended.err
 
 
-def test_workers_share_the_actors(seeded_project, tmp_path, monkeypatch):
+def test_workers_keep_the_order_of_each_actor(seeded_project, tmp_path):
+    records = tmp_path / "records"
     (tmp_path / "recording.py").write_text(
-        "import os, pathlib\n"
+        "import os\n"
         "def record(event):\n"
-        "    path = pathlib.Path(os.environ['RECORDS']) / f'{os.getpid()}.records'\n"
-        "    with path.open('a') as file:\n"
-        "        file.write(f'{event.actor_id} {event.version}\\n')\n"
+        "    file = os.open(os.environ['RECORDS'], os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"
+        "    os.write(file, f'{event.actor_id} {event.version}\\n'.encode())\n"
+        "    os.close(file)\n"
     )
     done = seeded_project.run(
         *("replay_events", "--all", "--handler", "recording.record", "--workers", "3"),
-        RECORDS=str(tmp_path),
+        RECORDS=str(records),
         PYTHONPATH=str(tmp_path),
     )
 
     assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == f"{seeded_project.count():,} events replayed.\n"
     histories = defaultdict(list)
-    workers = defaultdict(set)
-    files = list(tmp_path.glob("*.records"))
-    for file in files:
-        for line in file.read_text().splitlines():
-            actor_id, version = line.split()
-            histories[actor_id].append(int(version))
-            workers[actor_id].add(file.name)
-    assert len(files) == 3
+    for line in records.read_text().splitlines():
+        actor_id, version = line.split()
+        histories[actor_id].append(int(version))
     assert all(versions == list(range(1, len(versions) + 1)) for versions in histories.values())
-    assert all(len(names) == 1 for names in workers.values())
     assert sum(map(len, histories.values())) == seeded_project.count()
     compared = seeded_project.run(
         *("replay_events", "--all", "--compare-with", "permits.state.apply", "--workers", "2")
@@ -193,7 +195,7 @@ def test_workers_share_the_actors(seeded_project, tmp_path, monkeypatch):
     assert b"300 actors with" in compared.stdout
 
 
-def test_a_worker_that_dies_is_told(seeded_project, tmp_path):
+def test_workers_that_all_die_are_told(seeded_project, tmp_path):
     (tmp_path / "dying.py").write_text("import os\ndef die(event):\n    os.kill(os.getpid(), 9)\n")
 
     done = seeded_project.run(
@@ -202,4 +204,36 @@ def test_a_worker_that_dies_is_told(seeded_project, tmp_path):
     )
 
     assert done.returncode == 1
-    assert b"A worker process ended with exit status -9" in done.stderr
+    assert done.stderr.count(b"A worker was killed by signal 9") == 2
+    assert b"All worker processes were killed before the work was done. To go on, " in done.stderr
+
+
+def test_a_run_of_another_name_or_task_is_not_joined(seeded_project):
+    replay = ("replay_events", "--all", "--run", "tried", "--handler")
+    assert seeded_project.run(*replay, "permits.state.apply").returncode == 1
+
+    other = seeded_project.run(*replay, "json.dumps")
+
+    assert other.returncode == 1
+    assert b"The run 'tried' is another one: " in other.stderr
+    assert b"Give this one another name." in other.stderr
+
+
+def test_skipped_events_are_no_fault(store):
+    position = next(store.read_all()).position
+    tamper(position, data="[1]")
+    SkippedEvent.objects.create(store="default", position=position, reason="known")
+
+    ended = run("replay_events", "--all", "--handler", named("handler"))
+    compared = run("replay_events", "--all", "--compare-with", "permits.state.apply")
+
+    assert (ended.status, compared.status) == (0, 0)
+    assert ended.out.endswith("  1 malformed event passed over, marked as skipped\n")
+    assert compared.out.endswith("  1 malformed event passed over, marked as skipped\n")
+
+
+def test_a_store_in_memory_cannot_be_shared():
+    ended = run("replay_events", "--all", "--handler", "json.dumps", store="memory", workers=2)
+
+    assert ended.status == 1
+    assert "Other processes cannot read" in ended.err

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -17,67 +13,17 @@ from django.conf import settings
 from django.db import connections
 from django.test import override_settings
 
-from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import ConsumerWorker, ParkedEvent
+from django_eventstore import event_stores
+from django_eventstore.consumer_models import ParkedEvent
 from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
 from tests.children import Child
 from tests.servers import NatsServer
 
 from .figures import agree, contents
+from .killing import KILLS, Killer, load, wait_until
 from .projections import make_counting
 from .workers import FORWARDER_LEASE, LEASE, keep_forwarders, keep_workers
-
-KILLS = 20
-ACTORS = 60
-
-
-@contextmanager
-def load(store, pause=0.05):
-    """Save events in a thread inside the block; the rate leaves the workers something to do."""
-    stop = threading.Event()
-
-    def save():
-        for n in count():
-            if stop.is_set():
-                break
-            some = [Event(f"actor-{(n + k) % ACTORS}", "Counted", {"n": n}) for k in range(5)]
-            store.save_events(some)
-            stop.wait(pause)
-        connections.close_all()
-
-    thread = threading.Thread(target=save)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def wait_until(condition, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
-class Killer:
-    """Kills workers that own shards, each once; those that hold them change all the time."""
-
-    def __init__(self, alias):
-        self.owners = ConsumerWorker.objects.using(alias).exclude(shards=None).distinct()
-        self.killed = set()
-
-    def alive(self):
-        return set(self.owners.values_list("name", flat=True)) - self.killed
-
-    def kill_one(self):
-        wait_until(self.alive, "a worker owns shards")
-        name = random.choice(sorted(self.alive()) or [None])
-        if name is not None:
-            self.killed.add(name)
-            os.kill(int(name.split(":")[1]), signal.SIGKILL)
 
 
 @pytest.mark.slow

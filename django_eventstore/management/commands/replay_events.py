@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from django_eventstore.events import Event, format_timestamp
 from django_eventstore.folds import Fold, fold_for
+from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import (
     WRONG_ARGUMENTS,
     EventStoreCommand,
@@ -39,13 +40,14 @@ reason and what is stored.
 With --all, replay every actor: call a function with each event (--handler), or
 make each actor's state with two folds and show where they differ
 (--compare-with): a regression test on all of history. Malformed events are
-counted by cause. Several workers share the actors; each actor's events stay in
-order."""
+counted by cause. Several workers, on one host or several, share the actors; each
+actor's events stay in order, and what a killed worker leaves is taken over."""
     examples = """\
   manage.py replay_events permit-2024-0001
   manage.py replay_events permit-2024-0001 --to-version 5 --state
   manage.py replay_events order-7 --apply shop.orders.apply --initial '{"lines": []}'
   manage.py replay_events --all --handler shop.search.index --workers 4
+  manage.py replay_events --all --handler shop.search.index --workers 4 --run reindex
   manage.py replay_events --all --compare-with shop.orders.new_apply
 
 exit status: 0 all is well; 1 events are malformed, there are none, a function
@@ -107,6 +109,20 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
             help="with --all, how many processes share the actors (default: 1)",
         )
         parser.add_argument(
+            "--run",
+            metavar="NAME",
+            help="with --all, the name of a run: on each host that is to take part, the same; it "
+            "goes on where it was broken off",
+        )
+        parser.add_argument(
+            "--lease-seconds",
+            type=positive,
+            default=int(DEFAULT_LEASE.total_seconds()),
+            metavar="N",
+            help="how long a worker that gives no sign of life keeps its share "
+            f"(default: {DEFAULT_LEASE.total_seconds():.0f})",
+        )
+        parser.add_argument(
             "--after",
             type=not_negative,
             metavar="POSITION",
@@ -116,6 +132,7 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
     def run(self, options: dict[str, Any]) -> None:
         if options["all"] == (options["actor_id"] is not None):
             raise CommandError("Name an actor, or give --all.", returncode=WRONG_ARGUMENTS)
+        _check_together(options)
         store = self.store(options)
         if options["all"]:
             replay_everything(self, store, options)
@@ -236,6 +253,26 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
         if latest:
             return f"{printable(actor_id)} has no events there: it is at version {latest}."
         return f"There are no events of {printable(repr(actor_id))} in this store and namespace."
+
+
+def _check_together(options: dict[str, Any]) -> None:
+    """Refuse what would be passed over in silence."""
+    everything = ("handler", "compare_with", "after", "run")
+    rules = [(name, bool(options["all"]), "--all") for name in everything]
+    rules += [
+        ("workers", options["all"] or options["workers"] == 1, "--all"),
+        ("state", not options["all"], "an actor"),
+        ("from_version", not options["all"], "an actor"),
+        ("to_version", not options["all"], "an actor"),
+        ("initial", bool(options["apply"]), "--apply"),
+        ("after", bool(options["handler"]), "--handler"),
+        ("apply", not options["handler"], "an actor, or --compare-with"),
+    ]
+    for name, allowed, needed in rules:
+        if options[name] not in (None, False, 0) and not allowed:
+            raise CommandError(
+                f"--{name.replace('_', '-')} goes with {needed}.", returncode=WRONG_ARGUMENTS
+            )
 
 
 def _row(event: Event) -> tuple[object, ...]:

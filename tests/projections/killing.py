@@ -1,0 +1,67 @@
+"""Load, and who kills workers under it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from itertools import count
+
+from django.db import connections
+
+from django_eventstore import Event
+from django_eventstore.consumer_models import ConsumerWorker
+
+KILLS = 20
+ACTORS = 60
+
+
+@contextmanager
+def load(store, pause=0.05):
+    """Save events in a thread inside the block; the rate leaves the workers something to do."""
+    stop = threading.Event()
+
+    def save():
+        for n in count():
+            if stop.is_set():
+                break
+            some = [Event(f"actor-{(n + k) % ACTORS}", "Counted", {"n": n}) for k in range(5)]
+            store.save_events(some)
+            stop.wait(pause)
+        connections.close_all()
+
+    thread = threading.Thread(target=save)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def wait_until(condition, what, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+class Killer:
+    """Kills workers that own shards, each once; those that hold them change all the time."""
+
+    def __init__(self, alias):
+        self.owners = ConsumerWorker.objects.using(alias).exclude(shards=None).distinct()
+        self.killed = set()
+
+    def alive(self):
+        return set(self.owners.values_list("name", flat=True)) - self.killed
+
+    def kill_one(self):
+        wait_until(self.alive, "a worker owns shards")
+        name = random.choice(sorted(self.alive()) or [None])
+        if name is not None:
+            self.killed.add(name)
+            os.kill(int(name.split(":")[1]), signal.SIGKILL)

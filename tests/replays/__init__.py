@@ -1,0 +1,1 @@
+"""Runs through all of history that several hosts share."""

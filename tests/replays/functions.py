@@ -1,0 +1,40 @@
+"""What the replays of these tests call, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from tests.projections.projections import count
+
+SLOW_WHILE = "REPLAY_SLOW_WHILE"
+"""The environment variable that names a file; while it is there each event takes a while."""
+
+
+class Refused(Exception):
+    """An event that the handler does not like."""
+
+
+def _take_a_while():
+    if Path(os.environ[SLOW_WHILE]).exists():
+        time.sleep(0.02)
+
+
+def handle(event):
+    """Count into rows, in order; for some events raise, after writing a row."""
+    _take_a_while()
+    count(event, "postgres")
+    if event.event_type == "Disliked":
+        raise Refused(f"no {event.data['n']}")
+
+
+def total(state, event):
+    """The fold of an actor."""
+    return {"sum": state["sum"] + event.data["n"]}
+
+
+def total_but_for_some(state, event):
+    """Another fold, slow, with another state for actors that have a disliked event."""
+    _take_a_while()
+    return state if event.event_type == "Disliked" else total(state, event)
