@@ -6,8 +6,10 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -18,12 +20,24 @@ from django_eventstore.consumer_models import ParkedEvent
 from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
 from tests.children import Child
-from tests.servers import NatsServer
+from tests.conftest import require
+from tests.databases import child_environment
+from tests.servers import NatsServer, PostgresServer
 
 from .figures import agree, contents
 from .killing import KILLS, Killer, load, wait_until
 from .projections import make_counting
-from .workers import FORWARDER_LEASE, LEASE, keep_forwarders, keep_workers
+from .workers import (
+    FORWARDER_LEASE,
+    LEASE,
+    finish_and_compare,
+    forward_until,
+    keep_forwarders,
+    keep_workers,
+    make_tables,
+    save_until,
+    work_until,
+)
 
 
 @pytest.mark.slow
@@ -106,6 +120,50 @@ def test_the_server_is_killed_and_started_again():
         ProjectionWorker(counting, once=True).run()
         assert contents(target) == contents(source)
         agree("postgres", target)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_the_database_is_killed_and_started_again(nats_server, tmp_path):
+    """Writers, workers of a projection and a forwarder go on when PostgreSQL is back."""
+    require("postgres")
+    name, stop = "counting-postgres", tmp_path / "stop"
+    with ExitStack() as stack:
+        server = stack.enter_context(PostgresServer())
+        environment = child_environment(postgres=server.django_settings())
+
+        def start(function, *arguments):
+            child = Child(function, *arguments, environment=environment)
+            stack.callback(child.kill)
+            return child
+
+        start(make_tables, "postgres").result()
+        stores = with_stream(nats_server)
+        writers = [start(save_until, stop, "postgres") for _ in range(2)]
+        others = [start(work_until, stop, name) for _ in range(2)]
+        others.append(start(forward_until, stop, "postgres", "stream", stores))
+
+        def ask(what):
+            with psycopg.connect(server.dsn()) as connection:
+                return connection.execute(f"SELECT {what}").fetchone()[0] or 0
+
+        def counted():
+            return ask("sum(count) FROM projections_total")
+
+        at_work = "count(*) FROM django_eventstore_consumerworker"
+        wait_until(lambda: ask(at_work) == len(others), "all are at work")
+        for _ in range(KILLS):
+            before = counted()
+            wait_until(lambda: counted() > before, "events are applied")  # noqa: B023
+            time.sleep(random.uniform(0, 0.3))
+            server.kill()
+            server.start()
+        stop.touch()
+        acknowledged = sum(writer.result() for writer in writers)
+        for child in others:
+            child.result()
+        length = start(finish_and_compare, name, "postgres", "stream", stores).result()
+    assert length >= acknowledged > KILLS
 
 
 def in_thread(run):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from datetime import timedelta
+from itertools import count as numbers
+from pathlib import Path
 
+from django.core.management import call_command
 from django.test import override_settings
 
-from django_eventstore import event_stores
+from django_eventstore import Event, event_stores
+from django_eventstore.exceptions import StoreUnavailableError
 from django_eventstore.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection
+from tests.projections.figures import agree, contents
 
 LEASE = timedelta(seconds=0.5)
 FORWARDER_LEASE = timedelta(seconds=0.25)
@@ -69,3 +76,57 @@ def forward(source, target, stores, *, stop):
             stop=stop,
             lease=FORWARDER_LEASE,
         ).run()
+
+
+# -- on a server of the test's own
+
+
+class Made:
+    """Set when somebody has made the file."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def is_set(self):
+        return self.path.exists()
+
+
+def make_tables(alias):
+    """Make all tables in an empty database."""
+    call_command("migrate", database=alias, run_syncdb=True, verbosity=0)
+
+
+def save_until(path, alias):
+    """Save events until the file is there; the same again, while it is not known if they are."""
+    stop, store, saved = Made(path), event_stores[alias], 0
+    for n in numbers():
+        some = [Event(f"actor-{(n + k) % 60}", "Counted", {"n": n}) for k in range(5)]
+        while not stop.is_set():
+            with suppress(StoreUnavailableError):
+                saved += len(store.save_events(some))
+                break
+            time.sleep(0.01)
+        if stop.is_set():
+            break
+        time.sleep(0.01)
+    return saved
+
+
+def work_until(path, name):
+    """Work on a projection until the file is there."""
+    return work(name, stop=Made(path))
+
+
+def forward_until(path, source, target, stores):
+    """Forward until the file is there."""
+    forward(source, target, stores, stop=Made(path))
+
+
+def finish_and_compare(name, alias, target, stores):
+    """Catch up, and assert that projection and target agree with the store; return its length."""
+    with override_settings(EVENT_STORES=stores):
+        work(name, once=True)
+        Forwarder(event_stores[alias], event_stores[target], lease=FORWARDER_LEASE).run()
+        agree(alias)
+        assert contents(event_stores[target]) == contents(event_stores[alias])
+        return event_stores[alias].count_events()
