@@ -16,6 +16,7 @@ from django.db import connections
 from benchmarks import workload
 from benchmarks.bare import BarePostgres
 from benchmarks.timing import Row, compare
+from benchmarks.workers import worker_rows
 from django_eventstore import Event, EventStore, event_stores
 from django_eventstore.backends.jetstream import JetStreamEventStore
 from django_eventstore.forwarding import Forwarder
@@ -38,22 +39,22 @@ class Counting(Projection):
 
     database = ALIAS
 
-    def __init__(self, store: EventStore, apply: Callable[[Event], object] | None = None) -> None:
+    def __init__(
+        self, store: EventStore, besides: Callable[[Event], object] = lambda event: None
+    ) -> None:
         # A new name starts at the first event.
         self.name = f"bench-{next(_numbers)}"  # type: ignore[misc]
         self._store = store
-        self._apply = apply or self._count
+        self._besides = besides
 
     @property
     def event_store(self) -> EventStore:
         return self._store
 
     def apply(self, event: Event) -> None:
-        self._apply(event)
-
-    def _count(self, event: Event) -> None:
         with connections[ALIAS].cursor() as cursor:
             cursor.execute(COUNT, (event.actor_id,))
+        self._besides(event)
 
 
 def projection_rows(server: PostgresServer, scale: float, rounds: int) -> Iterator[Row]:
@@ -81,7 +82,7 @@ def projection_rows(server: PostgresServer, scale: float, rounds: int) -> Iterat
         rounds=rounds,
         note="each event one upsert",
     )
-    yield _workers(store, number)
+    yield from worker_rows(store, partial(Counting, store), number, rounds)
     yield _latency("postgresql", event_stores[ALIAS].with_namespace("followed-live"), scale)
     with NatsServer() as nats:
         stream = JetStreamEventStore(servers=[nats.url], stream_name="bench")
@@ -129,29 +130,6 @@ def _bare_loop(bare: BarePostgres) -> int:
             number += len(rows)
     writer.close()
     return number
-
-
-def _workers(store: EventStore, number: int) -> Row:
-    """Measure one, two and four processes on one projection."""
-    rates = {}
-    for processes in (1, 2, 4):
-        projection = Counting(store)
-        projection.open_consumer()
-        connections.close_all()
-        context = multiprocessing.get_context("fork")
-        running = [context.Process(target=_run_once, args=(projection,)) for _ in range(processes)]
-        start = time.perf_counter()
-        for process in running:
-            process.start()
-        for process in running:
-            process.join()
-        rates[processes] = number / (time.perf_counter() - start)
-    note = ", ".join(f"{processes} workers {rate:,.0f}/s" for processes, rate in rates.items())
-    return Row("postgresql", "projection in several processes", {"ours": rates[4]}, note=note)
-
-
-def _run_once(projection: Projection) -> None:
-    ProjectionWorker(projection, once=True).run()
 
 
 def _latency(name: str, store: EventStore, scale: float) -> Row:
