@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -15,8 +16,18 @@ from .consumer_models import Consumer, ConsumerStatus, ParkedEvent, ShardLease
 from .store import EventStore
 
 
-def open_consumer(name: str, store: EventStore, *, shards: int, using: str) -> Consumer:
+def open_consumer(
+    name: str,
+    store: EventStore,
+    *,
+    shards: int,
+    using: str,
+    way_out: str = "rebuild it (rebuild_projection), or give it a new name",
+) -> Consumer:
     """Return the live consumer of that name in the store's namespace, made on first use.
+
+    Args:
+        way_out: what to do where it has read another store; for the error.
 
     Raises:
         ImproperlyConfigured: it reads another store, has another number of shards, or the swap of
@@ -28,7 +39,7 @@ def open_consumer(name: str, store: EventStore, *, shards: int, using: str) -> C
     if consumer.place != place_of(store):
         raise ImproperlyConfigured(
             f"{name!r} has read {consumer.place} until now, and its checkpoint means nothing in "
-            f"{place_of(store)}: rebuild it (rebuild_projection), or give it a new name."
+            f"{place_of(store)}: {way_out}."
         )
     if consumer.store != (store.alias or ""):
         consumer.store = store.alias or ""
@@ -146,6 +157,12 @@ class ConsumerFigures:
     parked: int
     failed: int
     last_error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; ``lag_time`` is ``lag_seconds`` there, a number."""
+        figures = asdict(self)
+        figures["lag_seconds"] = figures.pop("lag_time").total_seconds()
+        return figures
 
 
 def consumer_figures(consumer: Consumer, store: EventStore) -> ConsumerFigures:

@@ -22,7 +22,7 @@ from django.db import transaction
 from .backends.base import Selection
 from .comparison import last_position
 from .consumer_models import Consumer, ParkedEvent
-from .consumers import ConsumerFigures, consumer_figures, open_consumer
+from .consumers import ConsumerFigures, consumer_figures, open_consumer, place_of
 from .consuming import LeasedWork
 from .events import Event
 from .exceptions import (
@@ -56,6 +56,8 @@ class Forwarder(LeasedWork):
         target: the store to write to. Nobody else may write to the actors that come from the
             source.
         follow: go on with what is saved later, until ``stop`` is set.
+        from_start: send everything again, whatever the checkpoint says; what is there already is
+            recognised.
         stop: set it and ``run()`` ends after the events that it is at.
         lease: how long another forwarder waits for a sign of life before it takes over.
         on_progress: called after each page, with the number of events sent so far.
@@ -67,14 +69,18 @@ class Forwarder(LeasedWork):
         target: EventStore,
         *,
         follow: bool = False,
+        from_start: bool = False,
         stop: Stop | None = None,
         lease: timedelta = DEFAULT_LEASE,
         on_progress: Callable[[int], None] = lambda sent: None,
     ) -> None:
-        super().__init__(open_forwarding(source, target), source, stop=stop, lease=lease)
+        consumer = open_forwarding(source, target, from_start=from_start)
+        super().__init__(consumer, source, stop=stop, lease=lease)
         self.sent = 0
         self._target = target.with_namespace(target.namespace)
         self._follow = follow
+        self._from_start = from_start
+        self._is_checked = False
         self._before: int | None = None
         self._patience = 2 * lease
         self._on_progress = on_progress
@@ -87,8 +93,9 @@ class Forwarder(LeasedWork):
             sent before.
 
         Raises:
-            EventStoreError: the target refuses an event, so that nothing behind it can be sent;
-                or, without ``follow``, another forwarder is at work.
+            EventStoreError: the target refuses an event, so that nothing behind it can be sent,
+                or does not hold what was sent to it; or, without ``follow``, another forwarder is
+                at work.
         """
         self._give_up_at = time.monotonic() + self._patience.total_seconds()
         self.loop()
@@ -109,6 +116,8 @@ class Forwarder(LeasedWork):
         if self._before is None and not self._follow:
             # Not what is saved meanwhile: while others go on saving, that might never end.
             self._before = last_position(self.store) + 1
+        if not self._is_checked:
+            self._check_checkpoint()
         selected = Selection(after=self.leases.positions[0], before=self._before, limit=PAGE_SIZE)
         page = list(self.store._read_store(self.consumer.namespace, selected))
         if not page:
@@ -126,6 +135,25 @@ class Forwarder(LeasedWork):
         self.sent += len(events)
         self._on_progress(self.sent)
         return True
+
+    def _check_checkpoint(self) -> None:
+        """Make sure that the target holds what was sent last: it may be another one by now."""
+        if self._from_start:
+            self._from_start = False
+            with transaction.atomic(using=self.using):
+                self.leases.advance([0], 0)
+            self.leases.remember([0], 0)
+        sent = Selection(before=self.leases.positions[0] + 1, reverse=True)
+        items = self.store._read_store(self.consumer.namespace, sent)
+        last = next((item for item in items if isinstance(item, Event)), None)
+        if last and self._target.get_latest_version(last.actor_id) < (last.version or 0):
+            raise EventStoreError(
+                f"{self._target!r} does not hold event {last.id} (version {last.version} of actor "
+                f"{last.actor_id!r}), which was sent to the target of {self.consumer}: it is "
+                f"another store now, was emptied, or was restored from an older state. Start once "
+                f"with --from-start to send everything again; what is there is recognised."
+            )
+        self._is_checked = True
 
     def _send(self, run: Sequence[Event]) -> None:
         """Store the events in the target, unless they are there."""
@@ -166,13 +194,24 @@ class Forwarder(LeasedWork):
         )
 
 
-def open_forwarding(source: EventStore, target: EventStore) -> Consumer:
-    """Return the rows that say how far the forwarding from one store to the other is."""
+def open_forwarding(
+    source: EventStore, target: EventStore, *, from_start: bool = False
+) -> Consumer:
+    """Return the rows that say how far the forwarding from one store to the other is.
+
+    Raises:
+        ImproperlyConfigured: they say it of another source; not with ``from_start``.
+    """
     name = f"forward:{source.alias}>{target.alias}"
     if target.namespace != source.namespace:
         name += f":{target.namespace}"
     using = getattr(source, "database", "default")
-    return open_consumer(name, source, shards=1, using=using)
+    if from_start:
+        former = Consumer.objects.using(using).filter(name=name, namespace=source.namespace)
+        former.update(place=place_of(source))
+    return open_consumer(
+        name, source, shards=1, using=using, way_out="start once with --from-start"
+    )
 
 
 def forwarding_figures(source: EventStore, target: EventStore) -> ConsumerFigures:

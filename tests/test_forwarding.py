@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from django_eventstore import Event, EventStoreError, event_stores
-from django_eventstore.consumer_models import ShardLease
+from django_eventstore.consumer_models import Consumer, ShardLease
 from django_eventstore.forwarding import Forwarder, forwarding_figures
 from tests.projections.figures import contents
 
@@ -108,7 +110,7 @@ def test_it_shows_how_much_is_left(source, target, capsys):
     call_command("forward_events", "default", "memory", "--status", "--format", "json")
     assert '"lag":4' in capsys.readouterr().out
     call_command("forward_events", "default", "memory")
-    assert "0 events are left" in capsys.readouterr().out
+    assert "nothing is left to send" in capsys.readouterr().out
 
 
 def test_one_that_is_at_work_keeps_others_waiting(source, target):
@@ -145,3 +147,38 @@ def test_events_that_cannot_be_read_are_left_out_and_named(source, target, monke
     assert target.count_events() == 4
     figures = forwarding_figures(source, target)
     assert (figures.parked, figures.last_error) == (1, "broken")
+
+
+def test_a_target_that_lost_what_was_sent_is_noticed(source, target, capsys):
+    """The alias means another store now; its checkpoint would leave the first events out."""
+    save(source, 5)
+    forward(source, target)
+    save(source, 2)
+    with override_settings(EVENT_STORES=STORES):  # an empty memory
+        target = event_stores["memory"]
+        with pytest.raises(EventStoreError, match=r"does not hold event .*--from-start"):
+            forward(source, target)
+        assert target.count_events() == 0
+        call_command("forward_events", "default", "memory", "--from-start")
+        assert contents(target) == contents(source)
+        # With the checkpoint of the new one it goes on as ever.
+        save(source, 1)
+        assert forward(source, target) == 1
+
+
+def test_a_source_that_moved_is_noticed(source, target):
+    save(source, 2)
+    forward(source, target)
+    Consumer.objects.update(place="DatabaseEventStore('elsewhere')")
+    with pytest.raises(ImproperlyConfigured, match="start once with --from-start"):
+        forward(source, target)
+    assert forward(source, target, from_start=True) == 2
+    assert forward(source, target) == 0
+
+
+def test_status_is_for_scripts_and_for_people(source, target, capsys):
+    source.save_event(Event("a", "Old", timestamp=datetime.now(UTC) - timedelta(days=3)))
+    call_command("forward_events", "default", "memory", "--status", "--format", "json")
+    assert json.loads(capsys.readouterr().out)["lag_seconds"] == pytest.approx(3 * 86400, abs=600)
+    call_command("forward_events", "default", "memory", "--status")
+    assert "1 event left to send, the oldest saved 3 d ago." in capsys.readouterr().out

@@ -195,8 +195,13 @@ def moment(text: str) -> datetime:
 
 def age(text: str) -> datetime:
     """Return the moment that lies that long ago, or the moment itself; for ``type=``."""
-    duration = parse_duration(text)
-    return moment(text) if duration is None else timezone.now() - duration
+    try:
+        duration = parse_duration(text)
+        return moment(text) if duration is None else timezone.now() - duration
+    except (argparse.ArgumentTypeError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither an age, such as 365d or 12h, nor an ISO 8601 date or time"
+        ) from error
 
 
 def dotted_path(text: str) -> str:

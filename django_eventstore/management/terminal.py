@@ -8,6 +8,7 @@ import shutil
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
@@ -119,6 +120,15 @@ def table(
 
 def _is_number(cell: str) -> bool:
     return not cell or cell.replace(",", "").lstrip("-").isdecimal()
+
+
+def duration(value: timedelta) -> str:
+    """Return how long that is, in the largest unit that it has two of: ``90 s``, ``36 h``."""
+    seconds = value.total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def terminal_width(out: OutputWrapper) -> int | None:

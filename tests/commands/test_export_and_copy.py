@@ -144,7 +144,7 @@ def test_a_malformed_event_stops_a_copy_or_is_left_out(store):
 def test_a_store_is_not_copied_onto_itself(store):
     ended = run("copy_events", "default", "default")
 
-    assert (ended.status, ended.err) == (1, "FROM and TO are the same store and namespace.")
+    assert (ended.status, ended.err) == (2, "FROM and TO are the same store and namespace.")
 
 
 # -- verify_events --against

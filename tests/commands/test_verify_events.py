@@ -208,4 +208,4 @@ def test_a_snapshot_ahead_of_its_events(store):
 def test_another_store_is_needed_to_compare_with(store):
     ended = run("verify_events", against="default")
 
-    assert (ended.status, ended.err) == (1, "A store cannot be compared with itself.")
+    assert (ended.status, ended.err) == (2, "A store cannot be compared with itself.")

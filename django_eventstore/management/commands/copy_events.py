@@ -81,7 +81,7 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
         source = self.store(options, "source")
         target = self.store(options, "target", "to_namespace")
         if source.alias == target.alias and source.namespace == target.namespace:
-            raise CommandError("FROM and TO are the same store and namespace.")
+            raise CommandError("FROM and TO are the same store and namespace.", returncode=2)
         report = self._copy(source, target, options)
         verification = None
         if not (report.stopped or options["no_verify"] or options["dry_run"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_eventstore.forwarding import Forwarder, forwarding_figures
 from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import EventStoreCommand, positive
-from django_eventstore.management.terminal import Progress
+from django_eventstore.management.terminal import Progress, duration
 
 
 class Command(EventStoreCommand):
@@ -45,6 +44,12 @@ cannot be read; 2 wrong arguments"""
             "--follow", action="store_true", help="go on with what is saved from now on"
         )
         parser.add_argument(
+            "--from-start",
+            action="store_true",
+            help="send everything again, to a target that lost or never had what was sent; what "
+            "it holds is recognised",
+        )
+        parser.add_argument(
             "--lease-seconds",
             type=positive,
             default=int(DEFAULT_LEASE.total_seconds()),
@@ -62,13 +67,14 @@ cannot be read; 2 wrong arguments"""
         source = self.store(options, "source")
         target = self.store(options, "target", "to_namespace")
         if source.alias == target.alias and source.namespace == target.namespace:
-            raise CommandError("FROM and TO are the same store and namespace.")
+            raise CommandError("FROM and TO are the same store and namespace.", returncode=2)
         if not options["status"]:
             progress = Progress(self.stderr, "Forwarding", None)
             Forwarder(
                 source,
                 target,
                 follow=options["follow"],
+                from_start=options["from_start"],
                 stop=self.interrupt,
                 lease=timedelta(seconds=options["lease_seconds"]),
                 on_progress=lambda sent: progress.show(sent, sent, "events"),
@@ -76,12 +82,15 @@ cannot be read; 2 wrong arguments"""
             progress.clear()
         figures = forwarding_figures(source, target)
         if options["format"] == "json":
-            self.print_json(asdict(figures))
+            self.print_json(figures.to_dict())
         else:
-            self.stdout.write(
-                f"{figures.name} is at position {figures.position}; {figures.lag} events are "
-                f"left to send, the oldest saved {figures.lag_time.total_seconds():.0f} s ago."
+            left = (
+                f"{self.plural(figures.lag, 'event')} left to send, the oldest saved "
+                f"{duration(figures.lag_time)} ago"
+                if figures.lag
+                else "nothing is left to send"
             )
+            self.stdout.write(f"{figures.name} is at position {figures.position}; {left}.")
         if figures.parked:
             raise CommandError(
                 f"{figures.parked} events of FROM cannot be read, and were left out: see the model "

@@ -59,7 +59,9 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
 
     def run(self, options: dict[str, Any]) -> None:
         if options["older_than"] is None and not options["up_to_snapshot"]:
-            raise CommandError("Say what to remove: --older-than, --up-to-snapshot, or both.")
+            raise CommandError(
+                "Say what to remove: --older-than, --up-to-snapshot, or both.", returncode=2
+            )
         store = self.store(options)
         report = self._prune(store, options, dry_run=True)
         if report.events and not options["dry_run"]:

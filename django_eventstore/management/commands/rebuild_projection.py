@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, positive
+from django_eventstore.management.projecting import named_projection
 from django_eventstore.management.terminal import printable
-from django_eventstore.projections import get_projection
 from django_eventstore.projections.rebuild import Rebuild, RebuildReport
 
 
@@ -67,7 +67,7 @@ arguments; 130 stopped by Ctrl-C (run it again to go on)"""
 
     def run(self, options: dict[str, Any]) -> None:
         rebuild = Rebuild(
-            get_projection(options["name"]),
+            named_projection(options["name"]),
             workers=options["workers"],
             stop=self.interrupt,
             lease=timedelta(seconds=options["lease_seconds"]),

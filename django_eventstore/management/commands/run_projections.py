@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import EventStoreCommand, positive
-from django_eventstore.management.terminal import table, terminal_width
-from django_eventstore.projections import Projection, get_projection, get_projections
+from django_eventstore.management.projecting import named_projection
+from django_eventstore.management.terminal import duration, table, terminal_width
+from django_eventstore.projections import Projection, get_projections
 from django_eventstore.projections.parking import Parking
 from django_eventstore.projections.processes import work, work_in_processes
 
@@ -69,7 +69,7 @@ worker failed; 2 wrong arguments"""
         )
 
     def run(self, options: dict[str, Any]) -> None:
-        projections = [get_projection(name) for name in options["names"]] or get_projections()
+        projections = [named_projection(name) for name in options["names"]] or get_projections()
         if not projections:
             raise CommandError("There are no projections; define them in an app's projections.py.")
         if options["retry_parked"]:
@@ -95,14 +95,14 @@ worker failed; 2 wrong arguments"""
     def _show(self, projections: list[Projection], form: str) -> None:
         figures = [projection.figures() for projection in projections]
         if form == "json":
-            self.print_json([asdict(each) for each in figures])
+            self.print_json([each.to_dict() for each in figures])
         else:
             rows = [
                 (
                     each.name,
                     each.position,
                     each.lag,
-                    f"{each.lag_time.total_seconds():.0f} s",
+                    duration(each.lag_time) if each.lag else "",
                     each.workers,
                     each.parked,
                     each.last_error.strip().rpartition("\n")[2],

@@ -73,7 +73,7 @@ arguments; 130 stopped by Ctrl-C"""
             options["against_namespace"] = options["namespace"]
         other = self.store(options, "against", "against_namespace")
         if store.alias == other.alias and store.namespace == other.namespace:
-            raise CommandError("A store cannot be compared with itself.")
+            raise CommandError("A store cannot be compared with itself.", returncode=2)
         return other
 
     def _print(self, finding: Finding, options: dict[str, Any]) -> None:
