@@ -156,17 +156,12 @@ class Progress:
 
     def show(self, done: int, count: int, unit: str) -> None:
         """Show that ``done`` of the total is done, which makes ``count`` of ``unit``."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + (_BAR_INTERVAL if self.bar else _PLAIN_INTERVAL)
-        rate = count / max(now - self.started, 0.001)
-        text = f"{self.label} {self._part(done)}{count:,} {unit}, {rate:,.0f}/s"
-        if self.bar:
-            self._drawn = True
-            self._write(f"\r{fit(text, shutil.get_terminal_size().columns - 1)}\x1b[K")
-        else:
-            self._write(f"{text}\n")
+        rate = count / max(time.monotonic() - self.started, 0.001)
+        self._show(f"{self._part(done)} {count:,} {unit}, {rate:,.0f}/s")
+
+    def show_part(self, done: int) -> None:
+        """Show that ``done`` of the total is done, which is nothing that people count in."""
+        self._show(self._part(done))
 
     def clear(self) -> None:
         """Take the bar away; call it before printing anything else."""
@@ -174,14 +169,25 @@ class Progress:
             self._write("\r\x1b[K")
             self._drawn = False
 
+    def _show(self, text: str) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (_BAR_INTERVAL if self.bar else _PLAIN_INTERVAL)
+        if self.bar:
+            self._drawn = True
+            self._write(f"\r{fit(text, shutil.get_terminal_size().columns - 1)}\x1b[K")
+        else:
+            self._write(f"{text}\n")
+
     def _part(self, done: int) -> str:
         if not self.total:
-            return ""
+            return self.label
         part = min(done / self.total, 1.0)
         if not self.bar:
-            return f"{part:.0%} "
+            return f"{self.label} {part:.0%}"
         full = round(part * _BAR_WIDTH)
-        return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {part:4.0%} "
+        return f"{self.label} [{'#' * full}{'.' * (_BAR_WIDTH - full)}] {part:4.0%}"
 
     def _write(self, text: str) -> None:
         self.out.write(text, style_func=str, ending="")

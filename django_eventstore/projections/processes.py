@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -20,6 +20,7 @@ from .registry import get_projection
 from .worker import ProjectionWorker
 
 MAKE_WORKER: Final = "django_eventstore.projections.processes.make_worker"
+_POLL_SECONDS: Final = 0.1
 _WORK: Final = "django_eventstore.projections.processes.work_until_told"
 
 
@@ -35,12 +36,14 @@ def work(
     once: bool = False,
     lease: timedelta = DEFAULT_LEASE,
     make: str = MAKE_WORKER,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a worker for each projection, each in a thread of its own, until told to stop.
 
     Args:
         make: the dotted path of a function that makes the worker of a projection, whose name it
             gets first, and ``stop``, ``once`` and ``lease`` by keyword.
+        on_wait: called several times a second meanwhile.
 
     Returns:
         How many events they applied.
@@ -55,11 +58,16 @@ def work(
             pool.submit(_run, make, name, stop=stop_all, once=once, lease=lease) for name in names
         ]
         try:
-            wait(runs, return_when=FIRST_EXCEPTION)
+            while not _ended(*wait(runs, _POLL_SECONDS, FIRST_EXCEPTION)):
+                on_wait()
         finally:
             # All have ended, one could not go on, or a second signal says: at once.
             failed.set()
     return sum(run.result() for run in runs)
+
+
+def _ended(done: set[Future[int]], going_on: set[Future[int]]) -> bool:
+    return not going_on or any(run.exception() for run in done)
 
 
 def _run(make: str, name: str, **options: Any) -> int:
@@ -82,8 +90,11 @@ def work_in_processes(
     once: bool = False,
     lease: timedelta = DEFAULT_LEASE,
     make: str = MAKE_WORKER,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> None:
     """Run ``work()`` in ``count`` new processes until told to stop; start killed ones again.
+
+    The arguments are those of ``work()``.
 
     Raises:
         EventStoreError: a process failed; its own output says why. The others have ended.
@@ -93,6 +104,7 @@ def work_in_processes(
         for _ in watching:
             if stop.is_set():
                 break
+            on_wait()
 
 
 def work_until_told(**options: Any) -> None:

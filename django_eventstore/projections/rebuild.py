@@ -7,15 +7,17 @@ is broken off goes on when it is run again.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 from django.db.models.functions import Now
 
+from ..comparison import last_position
 from ..consumer_models import Consumer, ConsumerStatus
 from ..consumers import consumer_figures, create_consumer, find_consumer, place_of
 from ..exceptions import EventStoreError
@@ -28,6 +30,7 @@ from .tables import ProjectionTables
 from .worker import ProjectionWorker
 
 _PATIENCE_SECONDS: Final = 60
+_REPORT_SECONDS: Final = 0.5
 _MAKE_BUILDER: Final = "django_eventstore.projections.rebuild.make_builder"
 
 
@@ -63,6 +66,8 @@ class Rebuild:
         workers: how many processes build; 1: this one.
         stop: set it and ``run()`` ends early.
         lease: see ``ProjectionWorker``.
+        on_progress: called now and then while events are applied, with the position up to which
+            all are, and the position at which that ends.
 
     Raises:
         ImproperlyConfigured: the projection cannot be rebuilt; says why.
@@ -75,6 +80,7 @@ class Rebuild:
         workers: int = 1,
         stop: Stop | None = None,
         lease: timedelta = DEFAULT_LEASE,
+        on_progress: Callable[[int, int], None] = lambda position, end: None,
     ) -> None:
         self.projection = projection
         self.tables = ProjectionTables(projection)
@@ -82,6 +88,7 @@ class Rebuild:
         self._workers = workers
         self._stop = stop or _Never()
         self._lease = lease
+        self._on_progress = on_progress
         self._finish_broken_swap()
         store = projection.event_store
         self._live = (
@@ -102,7 +109,7 @@ class Rebuild:
             EventStoreError: somebody has held the live tables for too long; run it again.
         """
         building = self._building()
-        self._build()
+        self._build(building)
         if self._stop.is_set():
             return RebuildReport()
         return self._put_in_place(building, swap=swap)
@@ -157,8 +164,18 @@ class Rebuild:
             status=ConsumerStatus.BUILDING,
         )
 
-    def _build(self) -> None:
+    def _build(self, building: Consumer) -> None:
+        end = last_position(self.projection.event_store)
+        next_report = 0.0
+
+        def report() -> None:
+            nonlocal next_report
+            if time.monotonic() >= next_report:
+                next_report = time.monotonic() + _REPORT_SECONDS
+                self._on_progress(_first_position(building), end)
+
         options: dict[str, Any] = {"stop": self._stop, "once": True, "lease": self._lease}
+        options["on_wait"] = report
         if self._workers == 1:
             work([self.projection.name], make=_MAKE_BUILDER, **options)
         else:
@@ -271,6 +288,10 @@ class _Never:
 
     def is_set(self) -> bool:
         return False
+
+
+def _first_position(consumer: Consumer) -> int:
+    return consumer.shards.aggregate(first=Min("position"))["first"] or 0
 
 
 def _position(consumer: Consumer) -> int:

@@ -15,6 +15,7 @@ from django.test import override_settings
 from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import Consumer
 from django_eventstore.exceptions import ConsumerReplaced
+from django_eventstore.leases import ShardLeases
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
 from tests.databases import child_environment
@@ -245,8 +246,10 @@ def test_the_command_builds_in_several_processes(capsys, monkeypatch):
     )
     output = capsys.readouterr().out
     assert "projections.Entry: 50 rows live, 50 new; equal" in output
-    assert "The new tables are live." in output
+    assert "The new tables are live now." in output
     call_command("rebuild_projection", "journal-default", "--rollback", "--lease-seconds", "1")
+    assert "50 rows live, 50 former; equal" in (output := capsys.readouterr().out)
+    assert "The former tables are live now." in output
     assert len(notes("default")) == 50
     call_command("rebuild_projection", "journal-default", "--discard")
 
@@ -266,3 +269,25 @@ def test_what_cannot_be_rebuilt_says_why():
         Rebuild(WithoutTags())
     with pytest.raises(ImproperlyConfigured, match="no former tables"):
         Rebuild(get_projection("journal-default")).roll_back()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_building_tells_how_far_it_is():
+    """The bar is told the position up to which everything is applied, and where that ends."""
+    save("default", 20)
+    last = list(event_stores["default"].read_all())[-1].position
+    journal = get_projection("journal-default")
+    told = []
+    rebuild = Rebuild(journal, on_progress=lambda position, end: told.append((position, end)))
+    try:
+        # The builder waits for a while for the shards of one that seems to be alive.
+        rebuild._building()
+        building = Consumer.objects.get(name="journal-default", status="building")
+        other = ShardLeases(building, lease=LEASE)
+        other._register()
+        other.balance()
+        rebuild.run(swap=False)
+    finally:
+        rebuild.discard()
+    assert {end for _, end in told} == {last}
+    assert all(0 <= position <= last for position, _ in told)

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, positive
 from django_eventstore.management.projecting import named_projection
-from django_eventstore.management.terminal import printable
+from django_eventstore.management.terminal import Progress, printable
 from django_eventstore.projections.rebuild import Rebuild, RebuildReport
 
 
@@ -66,43 +66,54 @@ arguments; 130 stopped by Ctrl-C (run it again to go on)"""
         )
 
     def run(self, options: dict[str, Any]) -> None:
+        progress = Progress(self.stderr, "Building")
+
+        def on_progress(position: int, end: int) -> None:
+            progress.total = end
+            progress.show_part(position)
+
         rebuild = Rebuild(
             named_projection(options["name"]),
             workers=options["workers"],
             stop=self.interrupt,
             lease=timedelta(seconds=options["lease_seconds"]),
+            on_progress=on_progress,
         )
         if options["discard"]:
             rebuild.discard()
+            self.stderr.write("Only the live tables are left.")
             return
-        if options["rollback"]:
-            report = rebuild.roll_back()
-        else:
-            report = rebuild.run(swap=not options["no_swap"])
+        try:
+            if options["rollback"]:
+                report = rebuild.roll_back()
+            else:
+                report = rebuild.run(swap=not options["no_swap"])
+        finally:
+            progress.clear()
         if options["format"] == "json":
             self.print_json(asdict(report))
         else:
-            self._show(report)
+            self._show(report, "former" if options["rollback"] else "new")
         if not report.finished:
             raise CommandError("Stopped; run it again to go on.", returncode=INTERRUPTED)
 
-    def _show(self, report: RebuildReport) -> None:
+    def _show(self, report: RebuildReport, other: str) -> None:
+        """Print what came of it; ``other`` is what the tables beside the live ones are."""
         for table in report.tables:
-            self.stdout.write(
-                f"{table.model}: {table.live_rows} rows live, {table.new_rows} new; "
-                + (
-                    "equal"
-                    if table.equal
-                    else f"{table.only_live} only live, {table.only_new} only new"
-                )
-            )
+            rows = f"{self.plural(table.live_rows, 'row')} live, {table.new_rows:,} {other}"
+            only = f"{table.only_live:,} only live, {table.only_new:,} only {other}"
+            self.stdout.write(f"{table.model}: {rows}; {'equal' if table.equal else only}")
             for row in table.examples:
-                self.stdout.write(printable(f"  {row}"))
+                self.stdout.write(printable(f"  {row | {'in': row['in'].replace('new', other)}}"))
         if report.live_lag:
-            self.stderr.write(f"The live tables are {report.live_lag} events behind the new ones.")
+            behind = self.plural(report.live_lag, "event")
+            self.stderr.write(f"The live tables were {behind} behind the {other} ones.")
         if report.parked:
-            self.stderr.write(f"{report.parked} events are parked: they are not in the new tables.")
+            parked = self.plural(report.parked, "event")
+            self.stderr.write(f"{parked} parked: not in the {other} tables.")
         if report.finished:
             self.stdout.write(
-                "The new tables are live." if report.swapped else "The live tables stay in place."
+                f"The {other} tables are live now."
+                if report.swapped
+                else "The live tables stay in place."
             )

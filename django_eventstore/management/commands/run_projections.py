@@ -80,6 +80,8 @@ worker failed; 2 wrong arguments"""
             self._show(projections, options["format"])
 
     def _work(self, names: list[str], options: dict[str, Any]) -> None:
+        if not options["once"]:
+            self.stderr.write(f"Working on {', '.join(names)}; Ctrl-C or SIGTERM ends it.")
         lease = timedelta(seconds=options["lease_seconds"])
         if options["workers"] == 1:
             work(names, stop=self.interrupt, once=options["once"], lease=lease)
