@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import django
@@ -11,7 +10,5 @@ from django.utils.module_loading import import_string
 
 def run(function: str, options: dict[str, Any]) -> None:
     """Set Django up, and call the function with that dotted path."""
-    # Ctrl-C reaches the whole group, and the parent then tells us to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     django.setup()
     import_string(function)(**options)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import signal
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any, Final
 
 from . import child
 from .exceptions import EventStoreError
-from .management.interrupts import Interrupt
 from .subscriptions import Stop
 
 logger = logging.getLogger("django_eventstore")
 
 _RESTART_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.1
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class AnyOf:
@@ -37,7 +40,8 @@ def watch_processes(
 ) -> Generator[None]:
     """Run a function in ``count`` new processes, and yield now and then until all have ended.
 
-    Closing the generator tells them to stop, and waits until they have.
+    Closing the generator tells them to stop, and waits until they have; Ctrl-C ends the wait,
+    and kills them.
 
     Args:
         count: how many.
@@ -74,26 +78,65 @@ def watch_processes(
     finally:
         for process in processes:
             process.terminate()
-        for process in processes:
-            process.join()
+        try:
+            for process in processes:
+                process.join()
+        except KeyboardInterrupt:
+            for process in processes:
+                process.kill()
+            raise
 
 
 def _start(function: str, options: dict[str, Any]) -> BaseProcess:
     # A new interpreter: after a fork, connections and locks of this one would be shared.
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=child.run, args=(function, options))
-    process.start()
+    with _blocked_signals():
+        process.start()
     return process
 
 
 @contextmanager
-def told_to_stop() -> Iterator[Stop]:
-    """Give a process of ``watch_processes()`` what says that it is to end.
+def _blocked_signals() -> Iterator[None]:
+    """Let signals wait, in this thread and in processes started here, which inherit that.
 
-    That is after a signal, or when its parent is gone. A second signal ends the block at once.
+    A process that is told to end before it is ready would break off in the middle of an import,
+    with a traceback.
     """
-    with suppress(KeyboardInterrupt), Interrupt() as interrupt:
-        yield AnyOf(interrupt, _Orphaned())
+    # Started by the first process otherwise, and it unblocks the signals.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def told_to_stop() -> Stop:
+    """Return what says to a process of ``watch_processes()`` that it is to end.
+
+    That is after SIGTERM, or when its parent is gone. Not after a second signal with more haste:
+    a service manager tells the whole group, and then the parent tells once more.
+    """
+    told = _Told()
+    # Ctrl-C reaches the whole group, and the parent then tells us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, told)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    return AnyOf(told, _Orphaned())
+
+
+class _Told:
+    """Set when the signal has come that it handles."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._told = True
+
+    def is_set(self) -> bool:
+        return self._told
 
 
 class _Orphaned:

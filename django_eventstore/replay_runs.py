@@ -37,7 +37,7 @@ from .regression import StateDifference
 from .replay_models import ReplayFinding, ReplayRun
 from .replay_report import Cause, ReplayAllReport
 from .replay_tasks import Comparer, Comparing, Handler, Handling, OnDifference, OnProgress
-from .shard_reading import LONGEST_BATCH, Item, ShardReader, Task
+from .shard_reading import Item, ShardReader, Task
 from .sharding import ShardConfig
 from .store import EventStore
 from .subscriptions import Stop
@@ -85,6 +85,7 @@ def share_out(
             if time.monotonic() >= next_report:
                 on_progress(report_of(run))
                 next_report = time.monotonic() + _REPORT_SECONDS
+    on_progress(report_of(run))
     if run.consumer.shards.filter(position__lt=run.end).exists():
         raise EventStoreError("The worker processes were stopped before all was done.")
     for difference in differences_of(run):
@@ -157,14 +158,14 @@ def differences_of(run: ReplayRun) -> Iterator[StateDifference]:
 
 def work_on(pk: int, using: str, lease: timedelta) -> None:
     """Work on a run, in a process of its own, until it is done or the process told to stop."""
-    with told_to_stop() as stop:
-        run = ReplayRun.objects.using(using).select_related("consumer").get(pk=pk)
-        kind, arguments = json.loads(run.task).popitem()
-        task: Handling | Comparing = _TASKS[kind](**arguments)
-        if isinstance(task, Handling):
-            _HandlingWorker(run, task, stop=stop, lease=lease).loop()
-        else:
-            _ComparingWorker(run, task, stop=stop, lease=lease).loop()
+    stop = told_to_stop()
+    run = ReplayRun.objects.using(using).select_related("consumer").get(pk=pk)
+    kind, arguments = json.loads(run.task).popitem()
+    task: Handling | Comparing = _TASKS[kind](**arguments)
+    if isinstance(task, Handling):
+        _HandlingWorker(run, task, stop=stop, lease=lease).loop()
+    else:
+        _ComparingWorker(run, task, stop=stop, lease=lease).loop()
 
 
 class _HandlingWorker(ShardReader):
@@ -197,7 +198,7 @@ class _HandlingWorker(ShardReader):
             committed = True
             self.leases.remember(shards, end)
 
-        deadline = time.monotonic() + LONGEST_BATCH
+        deadline = time.monotonic() + self.longest_batch
         try:
             with transaction.atomic(using=self.using):
                 # The first callback: one of the handler's may fail, and then it is too late.

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from django.db import connections
+
 from .comparison import last_position
 from .consumer_models import Consumer
 from .consuming import LeasedWork
@@ -23,7 +25,10 @@ BATCH_SIZE: Final = 500
 """The most events that are read, and worked off in one transaction."""
 
 LONGEST_BATCH: Final = 0.5
-"""After so many seconds a transaction takes in no further event."""
+"""After so many seconds a transaction takes in no further event; on SQLite after a fifth."""
+
+ROOM_SECONDS: Final = 0.02
+"""How long others can write between two transactions, where one writer keeps out all others."""
 
 FLUSH_SECONDS: Final = 1.0
 """How often the shards of which nothing was written are written."""
@@ -44,6 +49,10 @@ class ShardReader(LeasedWork):
         once: end when everything that was saved before it began is worked off.
         before: only events in front of this position.
         consumer, store, stop, lease, exclusive: see ``LeasedWork``.
+
+    Attributes:
+        before: see above.
+        longest_batch: after so many seconds a transaction is to take in no further event.
     """
 
     def __init__(
@@ -59,6 +68,9 @@ class ShardReader(LeasedWork):
     ) -> None:
         super().__init__(consumer, store, stop=stop, lease=lease, exclusive=exclusive)
         self.before = before
+        # On SQLite heartbeats, other workers and the application wait for each transaction.
+        self._is_one_writer = not connections[self.using].features.has_select_for_update
+        self.longest_batch = LONGEST_BATCH / 5 if self._is_one_writer else LONGEST_BATCH
         self._once = once
         self._next_flush = 0.0
 
@@ -111,6 +123,8 @@ class ShardReader(LeasedWork):
         end: int | None = tasks[-1].position
         if batch := [task for task in tasks if self._is_left(task)]:
             end = self.work_off(batch, tasks[-1].position)
+            if self._is_one_writer:
+                time.sleep(ROOM_SECONDS)
         if end is not None:
             self.leases.pass_over(end)
         return True

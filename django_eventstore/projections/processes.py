@@ -108,6 +108,5 @@ def work_in_processes(
 
 
 def work_until_told(**options: Any) -> None:
-    """Run ``work()`` in a process of its own, until a signal comes or its parent is gone."""
-    with told_to_stop() as stop:
-        work(stop=stop, **options)
+    """Run ``work()`` in a process of its own, until told to stop or its parent is gone."""
+    work(stop=told_to_stop(), **options)

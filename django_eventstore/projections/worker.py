@@ -14,7 +14,7 @@ from ..consumer_models import Consumer, ParkedEvent
 from ..exceptions import EventStoreError, LeaseLost
 from ..leases import DEFAULT_LEASE
 from ..replay import ReplayError
-from ..shard_reading import LONGEST_BATCH, Item, ShardReader, Task
+from ..shard_reading import Item, ShardReader, Task
 from ..subscriptions import Stop
 from .parking import Parking
 from .registry import Projection
@@ -36,7 +36,6 @@ class ProjectionWorker(ShardReader):
 
     Attributes:
         applied: how many events it applied.
-        before: see above.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class ProjectionWorker(ShardReader):
             self._blocked = done.blocked
             self.applied += done.applied
 
-        deadline = time.monotonic() + LONGEST_BATCH
+        deadline = time.monotonic() + self.longest_batch
         with transaction.atomic(using=self.using):
             # The first callback: one of the projection's may fail, and then it is too late.
             transaction.on_commit(remember, using=self.using)

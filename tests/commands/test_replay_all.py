@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import signal
+import subprocess
+import time
 from collections import defaultdict
 
 import pytest
@@ -12,6 +17,7 @@ from permits.state import INITIAL, apply
 from django_eventstore import Event, event_stores
 from django_eventstore.admin_models import SkippedEvent
 from django_eventstore.folds import register_fold, unregister_fold
+from tests.commands.conftest import MANAGE
 from tests.commands.running import run, tamper
 
 pytestmark = pytest.mark.django_db
@@ -237,3 +243,27 @@ def test_a_store_in_memory_cannot_be_shared():
 
     assert ended.status == 1
     assert "Other processes cannot read" in ended.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_end_in_order_whenever_the_group_is_told_to(seeded_project, tmp_path, number):
+    """As Ctrl-C on a terminal and a service manager tell all processes, also those that start."""
+    (tmp_path / "slow.py").write_text("import time\ndef wait(event):\n    time.sleep(0.01)\n")
+    for _ in range(4):
+        command = subprocess.Popen(
+            [*MANAGE, "replay_events", "--all", "--handler", "slow.wait", "--workers", "2"],
+            env={**seeded_project.environment, "PYTHONPATH": str(tmp_path)},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        begun = command.stderr.readline().decode()
+        time.sleep(random.uniform(0, 1.2))
+        os.killpg(command.pid, number)
+        told = command.communicate(timeout=60)[1].decode()
+
+        run_name = begun.split()[3].rstrip(":")
+        assert command.returncode == 130, told
+        assert told.splitlines()[-1] == (
+            f"CommandError: Stopped. To go on, run it again with --run {run_name}."
+        )
+        assert "Traceback" not in told
