@@ -41,12 +41,16 @@ from .shard_reading import Item, ShardReader, Task
 from .sharding import ShardConfig
 from .store import EventStore
 from .subscriptions import Stop
-from .validation import check_text
+from .validation import MAX_TEXT_LENGTH, check_text
 
 logger = logging.getLogger("django_eventstore")
 
 KEPT_FOR: Final = timedelta(days=30)
 """How long what is known of a run is kept after something was last done for it."""
+
+_PREFIX: Final = "replay:"
+LONGEST_NAME: Final = MAX_TEXT_LENGTH - len(_PREFIX)
+"""The most characters of a run's name."""
 
 _SHARDS: Final = ShardConfig().shard_count
 _SHARDS_AT_ONCE: Final = 32
@@ -93,6 +97,14 @@ def share_out(
     return report_of(run)
 
 
+def check_shareable(store: EventStore) -> None:
+    """Raise ImproperlyConfigured if other processes cannot read the store."""
+    if not (store.supports_processes and store.alias):
+        raise ImproperlyConfigured(
+            f"Other processes cannot read {store!r}, so it has to be replayed in this one alone."
+        )
+
+
 def open_run(store: EventStore, task: Handling | Comparing, name: str) -> ReplayRun:
     """Return the run of that name: a new one, or the one that is there.
 
@@ -100,11 +112,8 @@ def open_run(store: EventStore, task: Handling | Comparing, name: str) -> Replay
         ImproperlyConfigured: that one does something else, or other processes cannot read the
             store.
     """
-    if not (store.supports_processes and store.alias):
-        raise ImproperlyConfigured(
-            f"Other processes cannot read {store!r}, so it has to be replayed in this one alone."
-        )
-    full_name = check_text("run", f"replay:{name}")
+    check_shareable(store)
+    full_name = check_text("run", f"{_PREFIX}{check_text('run', name)}")
     described = _describe(task)
     using = getattr(store, "database", "default")
     _forget_old(using)

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from ..exceptions import EventStoreError
 from ..regression import StateDifference
 from ..replay_report import Cause, ReplayAllReport
-from ..replay_runs import new_run_name
+from ..replay_runs import check_shareable, new_run_name
 from ..replaying import compare_all, replay_all
 from ..store import EventStore
 from .base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand
@@ -32,6 +32,8 @@ def replay_everything(
         )
     show = (_ShowJson if options["format"] == "json" else _ShowText)(command)
     run = options["run"]
+    if run is not None or options["workers"] > 1:
+        check_shareable(store)
     if run is None and options["workers"] > 1:
         run = new_run_name()
         command.stderr.write(f"This is run {run}: on another host, add --run {run} to join it.")

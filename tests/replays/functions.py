@@ -29,6 +29,11 @@ def handle(event):
         raise Refused(f"no {event.data['n']}")
 
 
+def refuse(event):
+    """Raise with a text that no database holds as it is."""
+    raise Refused(f"\0 \ud800 {event.data['n']}")
+
+
 def total(state, event):
     """The fold of an actor."""
     return {"sum": state["sum"] + event.data["n"]}

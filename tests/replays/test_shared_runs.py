@@ -8,11 +8,17 @@ import random
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import ConsumerWorker
+from django_eventstore.consumer_models import Consumer, ConsumerWorker
+from django_eventstore.replay_models import ReplayRun
+from django_eventstore.replay_runs import open_run, report_of, work_on
+from django_eventstore.replay_tasks import Handling
+from tests.children import Child
 from tests.databases import child_environment
 from tests.projections.killing import KILLS, Killer, wait_until
 from tests.projections.models import Total
@@ -22,6 +28,11 @@ from .functions import SLOW_WHILE
 
 pytestmark = pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 
+ALIASES = [
+    pytest.param(alias, marks=pytest.mark.django_db(databases=[alias], transaction=True))
+    for alias in ("default", "postgres", "mariadb")
+]
+LEASE = timedelta(seconds=1)
 ACTORS = 80
 DISLIKED = 50  # every 50th event
 
@@ -157,6 +168,37 @@ def test_killed_workers_of_a_comparison_are_taken_over(events, share):
         assert sorted(each["actor_id"] for each in differences) == sorted(differing)
         assert (summary["actors"], summary["events"]) == (ACTORS, len(events))
         assert summary["differences"] == len(differing)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_figures_are_kept_on_every_database(alias):
+    """Two workers, one after the other, add what they found to the same rows."""
+    store = event_stores[alias]
+    store.save_events(Event(f"actor-{n}", "Saved", {"n": n}) for n in range(700))
+    run = open_run(store, Handling(named(functions.refuse)), "refusing")
+
+    Child(work_on, run.pk, alias, LEASE).result()
+
+    report = report_of(run)
+    (cause,) = report.failed.values()
+    first = next(store.read_all())
+    assert (report.events, cause.count, cause.reason) == (700, 700, "Refused: \0 \ud800 0")
+    assert cause.first == {"position": first.position, "actor_id": first.actor_id}
+    assert not report.malformed
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_runs_are_forgotten_after_a_while(alias):
+    store, task = event_stores[alias], Handling(named(functions.refuse))
+    for name in ("old", "new"):
+        open_run(store, task, name)
+    runs = ReplayRun.objects.using(alias)
+    runs.filter(consumer__name="replay:old").update(worked_at=timezone.now() - timedelta(days=31))
+
+    open_run(store, task, "another")
+
+    left = set(Consumer.objects.using(alias).values_list("name", flat=True))
+    assert left == {"replay:new", "replay:another"}
 
 
 def test_a_run_goes_on_where_it_was_stopped_and_is_done_once(events, tmp_path):

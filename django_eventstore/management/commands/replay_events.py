@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from django_eventstore.management.terminal import (
     to_json,
 )
 from django_eventstore.replay import ReplayError
+from django_eventstore.replay_runs import LONGEST_NAME
 from django_eventstore.store import EventStore
 
 
@@ -110,6 +112,7 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
         )
         parser.add_argument(
             "--run",
+            type=_run_name,
             metavar="NAME",
             help="with --all, the name of a run: on each host that is to take part, the same; it "
             "goes on where it was broken off",
@@ -253,6 +256,12 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
         if latest:
             return f"{printable(actor_id)} has no events there: it is at version {latest}."
         return f"There are no events of {printable(repr(actor_id))} in this store and namespace."
+
+
+def _run_name(text: str) -> str:
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"a name has 1 to {LONGEST_NAME} characters")
+    return text
 
 
 def _check_together(options: dict[str, Any]) -> None:
