@@ -42,6 +42,7 @@ def _row(
     store: EventStore, make: Callable[[], Projection], what: str, number: int, rounds: int
 ) -> Row:
     end = next(islice(store.read_all(), number - 1, None)).position or 0
+    _seconds(make(), end + 1, COUNTS[-1])  # warms up
     rates: dict[int, list[float]] = {count: [] for count in COUNTS}
     for _ in range(rounds):
         for count in COUNTS:
