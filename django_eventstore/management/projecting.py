@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 
 from ..projections import Projection, get_projection
+from .base import WRONG_ARGUMENTS
 
 
 def named_projection(name: str) -> Projection:
@@ -13,4 +14,4 @@ def named_projection(name: str) -> Projection:
     try:
         return get_projection(name)
     except ImproperlyConfigured as error:
-        raise CommandError(str(error), returncode=2) from error
+        raise CommandError(str(error), returncode=WRONG_ARGUMENTS) from error

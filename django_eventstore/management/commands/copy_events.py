@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_eventstore.comparison import compare_stores
 from django_eventstore.management.base import (
     INTERRUPTED,
+    WRONG_ARGUMENTS,
     EventStoreCommand,
     not_negative,
     positive,
@@ -81,7 +82,9 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
         source = self.store(options, "source")
         target = self.store(options, "target", "to_namespace")
         if source.alias == target.alias and source.namespace == target.namespace:
-            raise CommandError("FROM and TO are the same store and namespace.", returncode=2)
+            raise CommandError(
+                "FROM and TO are the same store and namespace.", returncode=WRONG_ARGUMENTS
+            )
         report = self._copy(source, target, options)
         verification = None
         if not (report.stopped or options["no_verify"] or options["dry_run"]):

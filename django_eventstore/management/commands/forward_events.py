@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_eventstore.forwarding import Forwarder, forwarding_figures
 from django_eventstore.leases import DEFAULT_LEASE
-from django_eventstore.management.base import EventStoreCommand, positive
+from django_eventstore.management.base import WRONG_ARGUMENTS, EventStoreCommand, positive
 from django_eventstore.management.terminal import Progress, duration
 
 
@@ -67,7 +67,9 @@ cannot be read; 2 wrong arguments"""
         source = self.store(options, "source")
         target = self.store(options, "target", "to_namespace")
         if source.alias == target.alias and source.namespace == target.namespace:
-            raise CommandError("FROM and TO are the same store and namespace.", returncode=2)
+            raise CommandError(
+                "FROM and TO are the same store and namespace.", returncode=WRONG_ARGUMENTS
+            )
         if not options["status"]:
             progress = Progress(self.stderr, "Forwarding", None)
             Forwarder(

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, age
+from django_eventstore.management.base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand, age
 from django_eventstore.management.terminal import Progress, printable
 from django_eventstore.retention import PruneReport, prune_events
 from django_eventstore.store import EventStore
@@ -60,7 +60,8 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
     def run(self, options: dict[str, Any]) -> None:
         if options["older_than"] is None and not options["up_to_snapshot"]:
             raise CommandError(
-                "Say what to remove: --older-than, --up-to-snapshot, or both.", returncode=2
+                "Say what to remove: --older-than, --up-to-snapshot, or both.",
+                returncode=WRONG_ARGUMENTS,
             )
         store = self.store(options)
         report = self._prune(store, options, dry_run=True)

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from django_eventstore.comparison import compare_stores
-from django_eventstore.management.base import EventStoreCommand
+from django_eventstore.management.base import WRONG_ARGUMENTS, EventStoreCommand
 from django_eventstore.management.terminal import Progress, printable
 from django_eventstore.store import EventStore
 from django_eventstore.verification import Finding, Verification, verify_store
@@ -73,7 +73,9 @@ arguments; 130 stopped by Ctrl-C"""
             options["against_namespace"] = options["namespace"]
         other = self.store(options, "against", "against_namespace")
         if store.alias == other.alias and store.namespace == other.namespace:
-            raise CommandError("A store cannot be compared with itself.", returncode=2)
+            raise CommandError(
+                "A store cannot be compared with itself.", returncode=WRONG_ARGUMENTS
+            )
         return other
 
     def _print(self, finding: Finding, options: dict[str, Any]) -> None:
