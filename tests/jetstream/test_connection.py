@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
 import ssl
 import string
+import struct
 import threading
+from urllib.parse import urlparse
 
 import pytest
 import trustme
+from nats.errors import Error as NatsError
 
 from django_eventstore import Event, EventTooLargeError, Snapshot, StoreUnavailableError
+from django_eventstore.backends.jetstream.wire import Wire
 from tests.jetstream.stores import open_store
 from tests.servers import NatsServer
 
@@ -33,15 +38,44 @@ def test_logging_in(config, options):
         store = open_store(server.url, **options)
         saved = store.save_event(Event("order-1", "placed"))
         assert store.get_events("order-1") == [saved]
-        stranger = open_store(server.url, timeout=1.0)
-        with pytest.raises(StoreUnavailableError, match=r"(?i)authorization") as caught:
-            stranger.save_event(Event("order-1", "paid"))
+        # A refusal is told at once: nobody here waits for an hour.
+        refusal = r"refuses the login .*Authorization Violation"
+        with pytest.raises(StoreUnavailableError, match=refusal) as caught:
+            open_store(server.url, timeout=3600).save_event(Event("order-1", "paid"))
         assert not caught.value.outcome_unknown
         # Another one, with the wrong secret, shows it to nobody.
         wrong = {name: f"wrong-{value}" for name, value in options.items()}
-        with pytest.raises(StoreUnavailableError) as caught:
-            open_store(server.url, timeout=1.0, **wrong).get_latest_version("order-1")
+        with pytest.raises(StoreUnavailableError, match=refusal) as caught:
+            open_store(server.url, timeout=3600, **wrong).get_latest_version("order-1")
         assert "wrong-" not in f"{caught.value}{caught.value.__cause__!r}"
+
+
+def test_what_a_server_said_is_read_though_it_reset_the_connection():
+    async def talk():
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            wire = Wire(b"inbox.", lambda *_: None)
+            await wire.connect(urlparse(f"nats://127.0.0.1:{listener.getsockname()[1]}"), 1024, 5)
+            server, _ = listener.accept()
+            server.sendall(b"+OK\r\n-ERR 'Authorization Violation'\r\n")
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            server.close()
+            wire.write(b"PING\r\n")
+            await wire.drain()
+            assert await wire.readline() == b"+OK\r\n"
+            with pytest.raises(NatsError, match="Authorization Violation"):
+                await wire.readline()
+            with pytest.raises(ConnectionError):
+                await wire.readline()
+            wire.close()
+
+    asyncio.run(talk())
+
+
+def test_a_server_that_takes_no_more_connections_says_so():
+    with NatsServer(config="max_connections: 1") as server:
+        open_store(server.url).save_event(Event("order-1", "placed"))
+        with pytest.raises(StoreUnavailableError, match="maximum connections exceeded"):
+            open_store(server.url, timeout=1.0, connect_timeout=2.5).count_events()
 
 
 def test_a_password_in_the_address_is_used_and_not_shown():

@@ -80,10 +80,11 @@ class Call:
         """Wait until there is a connection.
 
         Raises:
-            StoreUnavailableError: there is none before the deadline.
+            StoreUnavailableError: there is none before the deadline, or the login is refused.
         """
-        operation = await self.connection.connected(self.deadline)
-        if not operation.done:
+        connection = self.connection
+        operation = await connection.connected(self.deadline)
+        if not operation.done or connection.refused:
             raise self.unavailable()
 
     async def pause(self, attempt: int) -> None:
@@ -163,17 +164,20 @@ class Call:
         return Request(f"{self.api_prefix}{verb}".encode(), payload, many=many)
 
     def unavailable(self, *, outcome_unknown: bool = False) -> StoreUnavailableError:
-        """Return the error to raise when the deadline is past, with its cause set."""
+        """Return the error to raise when nothing more is tried, with its cause set."""
         servers = ", ".join(self.options.safe_servers)
         why = self.connection.error or self._refusal
         if why is None and self._nobody_answered:
             why = NoRespondersError()
-        error = StoreUnavailableError(
-            f"No answer from NATS at {servers} within {self.options.timeout:g} s"
-            f"{f' (last error: {why})' if why else ''}."
-            f"{' Is JetStream enabled there?' if isinstance(why, NoRespondersError) else ''}",
-            outcome_unknown=outcome_unknown,
-        )
+        if self.connection.refused:
+            text = f"NATS at {servers} refuses the login ({why})."
+        else:
+            text = (
+                f"No answer from NATS at {servers} within {self.options.timeout:g} s"
+                f"{f' (last error: {why})' if why else ''}."
+                f"{' Is JetStream enabled there?' if isinstance(why, NoRespondersError) else ''}"
+            )
+        error = StoreUnavailableError(text, outcome_unknown=outcome_unknown)
         error.__cause__ = why
         return error
 

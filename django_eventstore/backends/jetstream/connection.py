@@ -39,6 +39,9 @@ class Reply(NamedTuple):
 
 NO_RESPONDERS: Final = 503
 
+REFUSALS: Final = ("authorization violation", "authentication expired", "authentication revoked")
+"""What a server says to those who may not log in."""
+
 SWEEP_SECONDS: Final = 0.1
 """How late an answer may be given up, at the most."""
 
@@ -153,7 +156,9 @@ class Connection:
 
     def __init__(self, login: dict[str, Any]) -> None:
         self.login = login
-        self.error: Exception | None = None
+        self._servers = len(login["servers"])
+        # Of two rounds: an attempt may fail without telling why the ones before it were refused.
+        self._errors: deque[Exception] = deque(maxlen=2 * self._servers)
         self.server_version: tuple[int, ...] = (0,)
         self.max_payload = 0
         self._client: Client | None = None
@@ -180,6 +185,18 @@ class Connection:
         """Whether there is a connection, as far as is known."""
         return self._client is not None and self._client.is_connected
 
+    @property
+    def error(self) -> Exception | None:
+        """Why there is no connection, as far as is known: a refused login before all else."""
+        errors = list(self._errors)
+        return next(filter(_is_refusal, errors), errors[-1] if errors else None)
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is no connection because every server refuses to let us in."""
+        errors = list(self._errors)[-self._servers :]
+        return not self.usable and len(errors) == self._servers and all(map(_is_refusal, errors))
+
     def send(self, requests: Sequence[Request], deadline: float) -> Exchange:
         """Return the exchange of ``requests``: sent in this order, once it is waited for."""
         exchange = Exchange(self, requests, deadline)
@@ -205,7 +222,10 @@ class Connection:
             self._waiting.pop(request.inbox, None)
 
     def connected(self, deadline: float) -> Operation:
-        """Return what is done once there is a connection; starts to connect if need be."""
+        """Return what is done once there is a connection, or every server has refused to let us in.
+
+        Starts to connect if need be.
+        """
         operation = Operation(deadline)
         self._loop.call_soon_threadsafe(self._when_ready, operation)
         return operation
@@ -325,7 +345,7 @@ class Connection:
             )
             await client.open_inbox()
         except (TimeoutError, OSError, NatsError) as error:
-            self.error = error
+            self._errors.append(error)
             await client.close()
         else:
             self._client = client
@@ -337,10 +357,13 @@ class Connection:
         client = self._client
         if client is None:
             return
-        self.error = None
+        self._errors.clear()
         self.server_version = client.server_version
         self.max_payload = client.max_payload
         client.wire.open_to_threads()
+        self._end_waiting()
+
+    def _end_waiting(self) -> None:
         ready, self._ready = self._ready, []
         for operation in ready:
             operation.finish()
@@ -351,8 +374,10 @@ class Connection:
             request.end()
 
     async def _on_error(self, error: Exception) -> None:
-        self.error = error
+        self._errors.append(error)
         logger.info("NATS connection: %r", error)
+        if self.refused:
+            self._end_waiting()
 
     async def _listen_once(self, subject: str, heard: Callable[[], None]) -> bool:
         client = self._client
@@ -372,6 +397,11 @@ class Connection:
             self._connecting.cancel()
         if self._client is not None:
             await self._client.drain() if self._client.is_connected else await self._client.close()
+
+
+def _is_refusal(error: Exception) -> bool:
+    said = str(error).lower()
+    return any(words in said for words in REFUSALS)
 
 
 _connections: dict[str, Connection] = {}

@@ -14,11 +14,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import ParseResult
 
 from nats.aio.client import Client as NatsClient
 from nats.aio.transport import Transport
+from nats.errors import Error as NatsError
 
 from .operation import call_threadsafe
 
@@ -63,7 +65,7 @@ class Wire(Transport):
     def __init__(self, inbox: bytes, deliver: Deliver) -> None:
         self._inbox = inbox
         self._deliver = deliver
-        self._reader = asyncio.StreamReader()
+        self._reader, self._receiver = self._receive(limit=2**16)
         self._writer: asyncio.StreamWriter | None = None
         self._plain: asyncio.StreamWriter | None = None
         self._lock = threading.Lock()
@@ -74,13 +76,13 @@ class Wire(Transport):
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         loop = asyncio.get_running_loop()
-        reader, protocol = self._receiver(buffer_size)
+        reader, protocol = self._receive(buffer_size)
         transport, _ = await asyncio.wait_for(
             loop.create_connection(lambda: protocol, uri.hostname or "", uri.port or 4222),
             connect_timeout,
         )
         self._rest = b""
-        self._reader = reader
+        self._reader, self._receiver = reader, protocol
         self._writer = self._plain = asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def connect_tls(
@@ -94,7 +96,7 @@ class Wire(Transport):
         if plain is None:
             raise ConnectionError("There is no connection to put TLS on.")
         loop = asyncio.get_running_loop()
-        reader, protocol = self._receiver(buffer_size)
+        reader, protocol = self._receive(buffer_size)
         hostname = uri if isinstance(uri, str) else uri.hostname
         transport = await asyncio.wait_for(
             loop.start_tls(plain.transport, protocol, ssl_context, server_hostname=hostname),
@@ -102,11 +104,11 @@ class Wire(Transport):
         )
         if transport is None:
             raise ConnectionError("The connection was lost while TLS was put on it.")
-        self._reader = reader
+        self._reader, self._receiver = reader, protocol
         # The plain writer is kept: to drop it closes the socket.
         self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
 
-    def _receiver(self, limit: int) -> tuple[asyncio.StreamReader, Receiver]:
+    def _receive(self, limit: int) -> tuple[asyncio.StreamReader, Receiver]:
         reader = asyncio.StreamReader(limit=limit)
         return reader, Receiver(reader, self._inbox, self._deliver)
 
@@ -149,8 +151,10 @@ class Wire(Transport):
         self.write(b"".join(payload))
 
     async def drain(self) -> None:
+        # A lost connection is told by reading, after what the server said before it closed.
         if self._writer is not None:
-            await self._writer.drain()
+            with suppress(ConnectionError):
+                await self._writer.drain()
 
     # -- reading
 
@@ -158,7 +162,18 @@ class Wire(Transport):
         return await self._reader.read(buffer_size)
 
     async def readline(self) -> bytes:
-        return await self._reader.readline()
+        """Return a line of the server's while logging in.
+
+        Raises:
+            NatsError: it says why it refuses.
+            ConnectionError: the connection was lost.
+        """
+        line = await self._reader.readline()
+        if not line:
+            raise self._receiver.error or ConnectionResetError("The server closed the connection.")
+        if line.startswith(b"-ERR"):
+            raise NatsError(f"nats: {line[5:].strip().decode(errors='replace')}")
+        return line
 
     def at_eof(self) -> bool:
         return self._reader.at_eof()
@@ -182,7 +197,11 @@ class Wire(Transport):
 
 
 class Receiver(asyncio.StreamReaderProtocol):
-    """Delivers the messages to an inbox, and feeds all else to a StreamReader."""
+    """Delivers the messages to an inbox, and feeds all else to a StreamReader.
+
+    Attributes:
+        error: what the connection was lost by; the reader only comes to its end.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, inbox: bytes, deliver: Deliver) -> None:
         super().__init__(reader)
@@ -190,6 +209,20 @@ class Receiver(asyncio.StreamReaderProtocol):
         self._deliver = deliver
         self._buffer = bytearray()  # the start of what is not complete
         self._wanted = 0  # how long that has to become
+        self._plain: asyncio.BaseTransport | None = None  # not with TLS
+        self.error: Exception | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._plain = transport
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # A server that closes says why, and then resets what is still being written to it. For
+        # asyncio a write that fails is the end, so what was said may not even have been read.
+        if exc is not None and self._plain is not None:
+            self.data_received(_read_rest(self._plain))
+        self.error = exc
+        super().connection_lost(None)
 
     def data_received(self, data: bytes) -> None:
         if self._buffer:
@@ -231,6 +264,15 @@ class Receiver(asyncio.StreamReaderProtocol):
                 super().data_received(data[place : stop + 2])
             place = stop + 2
         return place
+
+
+def _read_rest(transport: asyncio.BaseTransport) -> bytes:
+    """Return what has arrived on a connection that is lost, and was not read."""
+    parts = []
+    with suppress(OSError), transport.get_extra_info("socket").dup() as rest:
+        while part := rest.recv(2**16):
+            parts.append(part)
+    return b"".join(parts)
 
 
 def connect_options(**options: Any) -> dict[str, Any]:
