@@ -90,6 +90,21 @@ def test_a_password_in_the_address_is_used_and_not_shown():
         assert "s3cret" not in str(caught.value)
 
 
+def test_a_password_that_is_changed_and_changed_back():
+    right = 'authorization { user: "shop", password: "s3cret" }'
+    with NatsServer(config=right) as server:
+        store = open_store(server.url, user="shop", password="s3cret")
+        store.save_event(Event("order-1", "placed"))
+        server.config = right.replace("s3cret", "another")
+        server.restart()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailableError, match="refuses the login"):
+                store.save_event(Event("order-1", "paid"))
+        server.config = right
+        server.restart()
+        assert store.save_event(Event("order-1", "paid")).version == 2
+
+
 def test_an_nkey(tmp_path):
     nkeys = pytest.importorskip("nkeys")
     pair = nkeys.from_seed(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))

@@ -75,6 +75,8 @@ class Wire(Transport):
         self._rest = b""  # what a thread could not write any more, to be written first
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        # After an attempt that failed in the middle nobody else closes it.
+        self.close()
         loop = asyncio.get_running_loop()
         reader, protocol = self._receive(buffer_size)
         transport, _ = await asyncio.wait_for(
