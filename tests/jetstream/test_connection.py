@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 
 import pytest
 import trustme
+from django.core.exceptions import ImproperlyConfigured
 from nats.errors import Error as NatsError
 
 from django_eventstore import Event, EventTooLargeError, Snapshot, StoreUnavailableError
@@ -177,6 +178,42 @@ def test_a_server_that_cannot_prove_who_it_is_is_refused(certificates, tls_serve
     store = open_store(tls_server.url, timeout=1.0, tls=True)
     with pytest.raises(StoreUnavailableError, match=r"(?i)certificate"):
         store.save_event(Event("order-1", "placed"))
+
+
+@pytest.mark.parametrize("options", [{"tls": True}, {}], ids=["option", "address"])
+def test_nothing_is_said_in_clear_where_tls_is_asked_for(options):
+    with NatsServer(config='authorization { user: "shop", password: "s3cret" }') as server:
+        url = server.url if options else server.url.replace("nats:", "tls:")
+        store = open_store(url, user="shop", password="s3cret", timeout=0.5, **options)
+        with pytest.raises(StoreUnavailableError, match="offers no TLS"):
+            store.count_events()
+
+
+@pytest.mark.parametrize(
+    ("option", "content"),
+    [
+        ("credentials", None),
+        ("credentials", "-----BEGIN NATS USER JWT-----"),
+        ("nkey_file", None),
+        ("nkey_file", "s3cret"),
+        ("tls_ca_file", None),
+        ("tls_ca_file", "s3cret"),
+        ("tls_cert_file", "s3cret"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(tmp_path, option, content):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ImproperlyConfigured, match=option) as caught:
+        open_store("nats://127.0.0.1:4", **{option: str(path)}).get_events("order-1")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_seed_that_is_none_is_not_shown():
+    with pytest.raises(ImproperlyConfigured, match="nkey_seed") as caught:
+        open_store("nats://127.0.0.1:4", nkey_seed="SUs3cret").get_events("order-1")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_server_without_jetstream_is_an_error_in_time():

@@ -16,6 +16,7 @@ from django_eventstore import (
     InvalidEventError,
     NamespaceCollisionError,
     Snapshot,
+    StoreUnavailableError,
     UnsupportedOperation,
 )
 from django_eventstore.backends.jetstream import JetStreamConfig
@@ -203,13 +204,28 @@ def test_setup_makes_reports_and_changes_nothing_unasked(nats_server):
     wanted = {"max_age": timedelta(days=30), "duplicate_window": timedelta(minutes=5)}
     for arguments in ([], ["--check"]):
         printed = setup(url, *arguments, **wanted)
-        assert "set-up_events: max_age is unlimited, the options say 2.592e+06 s" in printed
-        assert "duplicate_window is 120 s, the options say 300 s" in printed
+        assert "set-up_events: max_age is unlimited, the options say 30 days, 0:00:00" in printed
+        assert "duplicate_window is 0:02:00, the options say 0:05:00" in printed
         assert "--update" in printed
         assert config_of(url, "set-up_events").max_age in (0, None)
     assert "as the options say" in setup(url, "--update", **wanted)
     assert config_of(url, "set-up_events").max_age == 30 * 24 * 3600
     assert "as the options say" in setup(url, "--check", **wanted)
+
+
+def test_a_stream_with_other_subjects_is_named(nats_server):
+    async def make(connection):
+        await connection.jetstream().add_stream(name="other_events", subjects=["elsewhere.>"])
+
+    talk(nats_server.url, make)
+    store = open_store(nats_server.url, "other")
+    with pytest.raises(
+        StoreUnavailableError, match=r"on elsewhere\.>, not on other_events\."
+    ) as caught:
+        store.save_event(Event("order-1", "placed"))
+    assert not caught.value.outcome_unknown
+    store.setup(update=True)
+    assert store.save_event(Event("order-1", "placed")).version == 1
 
 
 def test_a_stream_that_was_removed_is_made_again(nats_server):

@@ -7,15 +7,18 @@ import ssl
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import nkeys
 from django.core.exceptions import ImproperlyConfigured
 
 from ..base import StoreOptions
 
 SECRETS: Final = frozenset({"password", "token", "nkey_seed"})
 _STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_CREDENTIALS_MARKS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 
 HEAD_LIFETIME: Final = timedelta(minutes=5)
@@ -49,7 +52,8 @@ class JetStreamConfig(StoreOptions):
         credentials: path of a ``.creds`` file.
         nkey_file: path of a file with an nkey seed.
         nkey_seed: the nkey seed itself.
-        tls: ``True`` for TLS with the system's certificates, or an ``ssl.SSLContext``.
+        tls: ``True`` for TLS with the system's certificates, or an ``ssl.SSLContext``. With any
+            TLS option, or a ``tls://`` address, a server that offers no TLS is not used.
         tls_ca_file: path of the certificates to trust.
         tls_cert_file, tls_key_file: paths of the client's certificate and key.
         tls_hostname: the name that the server's certificate must have.
@@ -128,7 +132,12 @@ class JetStreamConfig(StoreOptions):
         return [_PASSWORD.sub("", server) for server in self.servers]
 
     def login(self) -> dict[str, Any]:
-        """Return what decides which connection is used, as ``Client.connect()`` takes it."""
+        """Return what decides which connection is used, as ``Client.connect()`` takes it.
+
+        Raises:
+            ImproperlyConfigured: a file that an option names cannot be used.
+        """
+        self._check_credentials()
         options: dict[str, Any] = {
             "servers": list(self.servers),
             "connect_timeout": self.connect_timeout,
@@ -161,10 +170,46 @@ class JetStreamConfig(StoreOptions):
             return self.tls
         if not (self.tls or self.tls_ca_file or self.tls_cert_file):
             return None
-        context = ssl.create_default_context(cafile=self.tls_ca_file or None)
-        if self.tls_cert_file:
-            context.load_cert_chain(self.tls_cert_file, self.tls_key_file or None)
+        for name in ("tls_ca_file", "tls_cert_file", "tls_key_file"):
+            self._read_file(name)
+        option = "tls_ca_file"
+        try:
+            context = ssl.create_default_context(cafile=self.tls_ca_file or None)
+            option = "tls_cert_file or tls_key_file"
+            if self.tls_cert_file:
+                context.load_cert_chain(self.tls_cert_file, self.tls_key_file or None)
+        except ssl.SSLError as error:
+            raise ImproperlyConfigured(f"{option} cannot be used: {error.reason}.") from error
         return context
+
+    def _check_credentials(self) -> None:
+        # What is wrong here nats-py finds out while connecting, where nobody is told.
+        text = self._read_file("credentials")
+        if self.credentials and not all(mark in text for mark in _CREDENTIALS_MARKS):
+            raise ImproperlyConfigured(
+                f"credentials: {self.credentials!r} is no .creds file: it holds a user's JWT and "
+                f"nkey seed, each between lines of dashes."
+            )
+        for name, seed in (
+            ("nkey_file", self._read_file("nkey_file")),
+            ("nkey_seed", self.nkey_seed.encode()),
+        ):
+            if not getattr(self, name):
+                continue
+            try:
+                nkeys.from_seed(bytearray(seed.strip())).wipe()
+            except (nkeys.NkeysError, ValueError) as error:
+                raise ImproperlyConfigured(f"{name}: no nkey seed (they begin with SU).") from error
+
+    def _read_file(self, name: str) -> bytes:
+        """Return what is in the file that an option names; empty if it names none."""
+        path = getattr(self, name)
+        try:
+            return Path(path).read_bytes() if path else b""
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}: cannot read {path!r}: {error.strerror}."
+            ) from error
 
     def shown(self) -> dict[str, Any]:
         """Return the options, for people: secrets are left out."""

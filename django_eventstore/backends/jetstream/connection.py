@@ -332,7 +332,7 @@ class Connection:
             self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
-        client = Client(self._inbox, self._deliver)
+        client = Client(self._inbox, self._deliver, tls="tls" in self.login)
         try:
             await client.connect(
                 **connect_options(
@@ -344,9 +344,11 @@ class Connection:
                 )
             )
             await client.open_inbox()
-        except (TimeoutError, OSError, NatsError) as error:
+        except Exception as error:  # whatever it is: those who wait report it, or try again
             self._errors.append(error)
-            await client.close()
+            if client.is_connected or client.is_reconnecting:
+                await client.close()
+            self._end_waiting()
         else:
             self._client = client
             await self._on_connected()

@@ -5,11 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, Final
 
 import orjson
 
-from ...exceptions import NamespaceCollisionError, UnsupportedOperation
+from ...exceptions import (
+    NamespaceCollisionError,
+    StoreUnavailableError,
+    UnsupportedOperation,
+)
 from .call import ApiError, Call, StreamGone
 from .config import JetStreamConfig
 from .names import EVENTS, SNAPSHOTS, stream_name
@@ -66,8 +72,25 @@ async def check_stream(call: Call, stream: Stream) -> None:
 
     Raises:
         StreamGone: it was removed.
+        StoreUnavailableError: it has other subjects.
     """
-    await call.api(f"STREAM.INFO.{stream.name}")
+    config = (await call.api(f"STREAM.INFO.{stream.name}"))["config"]
+    found, wanted = config.get("subjects", []), f"{stream.prefix}*.*"
+    if not any(_covers(subjects, wanted) for subjects in found):
+        raise StoreUnavailableError(
+            f"The stream {stream.name!r} takes messages on {', '.join(found) or 'no subjects'}, "
+            f"not on {wanted}. See setup_event_stores."
+        )
+
+
+def _covers(subjects: str, wanted: str) -> bool:
+    """Tell whether a stream's ``subjects`` hold all that ``wanted`` does."""
+    for part, other in zip_longest(subjects.split("."), wanted.split(".")):
+        if part == ">":
+            return True
+        if part != other and (part != "*" or other is None):
+            return False
+    return True
 
 
 async def find_stream(call: Call, namespace: str, kind: str = EVENTS) -> Stream | None:
@@ -250,5 +273,5 @@ def _nanoseconds(duration: Any) -> int:
 
 def _shown(name: str, value: Any) -> str:
     if name in ("max_age", "duplicate_window"):
-        return f"{value / 1_000_000_000:g} s" if value else "unlimited"
+        return str(timedelta(microseconds=value // 1000)) if value else "unlimited"
     return repr(value)

@@ -34,12 +34,13 @@ class Client(NatsClient):
     Args:
         inbox: the subject's start, ending in a dot.
         deliver: called on the event loop for each message; must not block or raise.
+        tls: whether to talk to no server without TLS.
     """
 
-    def __init__(self, inbox: bytes, deliver: Deliver) -> None:
+    def __init__(self, inbox: bytes, deliver: Deliver, *, tls: bool) -> None:
         super().__init__()
         self.inbox = inbox
-        self.wire = Wire(inbox, deliver)
+        self.wire = Wire(inbox, deliver, tls=tls)
         self._transport = self.wire
 
     async def open_inbox(self) -> None:
@@ -60,9 +61,11 @@ class Wire(Transport):
     Args:
         inbox: the start of the subjects whose messages are taken out.
         deliver: gets those messages.
+        tls: whether to write nothing without TLS, as for an address that begins with ``tls:``.
     """
 
-    def __init__(self, inbox: bytes, deliver: Deliver) -> None:
+    def __init__(self, inbox: bytes, deliver: Deliver, *, tls: bool = False) -> None:
+        self._always_tls = self._needs_tls = tls
         self._inbox = inbox
         self._deliver = deliver
         self._reader, self._receiver = self._receive(limit=2**16)
@@ -84,6 +87,7 @@ class Wire(Transport):
             connect_timeout,
         )
         self._rest = b""
+        self._needs_tls = self._always_tls or uri.scheme == "tls"
         self._reader, self._receiver = reader, protocol
         self._writer = self._plain = asyncio.StreamWriter(transport, protocol, reader, loop)
 
@@ -144,6 +148,9 @@ class Wire(Transport):
             return 0
 
     def write(self, payload: bytes) -> None:
+        if self._needs_tls and self._writer is not None and self._writer is self._plain:
+            # nats-py goes by what the server says: anybody between could have it log in in clear.
+            raise NatsError("nats: the server offers no TLS, which the options ask for")
         with self._lock:
             rest, self._rest = self._rest, b""
             if self._writer is not None and (rest or payload):
