@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
 import pytest
 
 from django_eventstore import Event, StoreUnavailableError
+from django_eventstore.backends.jetstream.connection import close_connections
 from tests.children import Child, run_in_processes
 from tests.jetstream import writers
 from tests.jetstream.stores import open_store
@@ -142,6 +144,21 @@ def test_a_frozen_server_leaves_the_outcome_open_and_saving_again_settles_it(ser
     assert store.count_events() == 2
 
 
+def test_closing_at_exit_waits_for_no_frozen_server_and_leaves_nothing_open(server, caplog):
+    store = open_store(server.url)
+    store.save_event(Event("order-1", "placed"))
+    server.pause()
+    try:
+        close_connections()
+    finally:
+        server.resume()
+    # What was left open would warn now, and that is an error.
+    gc.collect()
+    assert "did not close in order" in caplog.text
+    # A store that is used all the same opens another connection, and trusts what it had cached.
+    assert store.save_event(Event("order-1", "paid")).version == 2
+
+
 def test_nothing_written_during_an_outage_appears_later(server):
     store = open_store(server.url, timeout=2.0)
     store.save_event(Event("order-1", "placed"))
@@ -201,10 +218,13 @@ def test_a_client_reads_its_own_writes_from_replicas(nats_cluster):
             thread.join()
 
 
-def test_a_fork_opens_a_connection_of_its_own(nats_server):
-    (statuses,) = run_in_processes(writers.use_after_fork, [(nats_server.url,)])
-    assert statuses == [0, 0, 0]
-    store = open_store(nats_server.url, "forks")
+@pytest.mark.parametrize("cache", ["", "shared"])
+def test_a_fork_opens_a_connection_of_its_own(nats_server, cache):
+    namespace, options = f"forks-{cache}", {"version_cache": cache}
+    (statuses,) = run_in_processes(writers.use_after_fork, [(nats_server.url, namespace, options)])
+    assert statuses == [0, 0, 0, 0]
+    store = open_store(nats_server.url, namespace)
+    assert store.get_latest_snapshot("parent").state == "child"
     assert [event.version for event in store.get_events("parent")] == [1, 2, 3, 4, 5]
     assert len(store.get_events("kept")) == 1
     assert all(store.get_latest_version(f"child-{number}") == 1 for number in range(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from django_eventstore import Event, StoreUnavailableError, VersionConflictError
+from django_eventstore import Event, Snapshot, StoreUnavailableError, VersionConflictError
 from tests.jetstream.stores import open_store
 
 SHARED = "shared"
@@ -50,10 +50,11 @@ def share(url, name):
     return saved
 
 
-def use_after_fork(url):
+def use_after_fork(url, namespace, options):
     """Save before and after forks, in parent and children; return how the children ended."""
-    store = open_store(url, "forks")
+    store = open_store(url, namespace, **options)
     store.save_event(Event("parent", "counted"))
+    store.save_snapshot(Snapshot("parent", 1, "parent"))
     kept = Event("kept", "counted")
     pids = []
     for number in range(3):
@@ -61,8 +62,8 @@ def use_after_fork(url):
         if pid == 0:
             status = 1
             try:
-                store.save_event(Event(f"child-{number}", "counted"))
                 store.save_event(Event("parent", "counted"))
+                store.save_event(Event(f"child-{number}", "counted"))
                 store.save_event(kept)
                 status = 0
             finally:
@@ -70,4 +71,12 @@ def use_after_fork(url):
         pids.append(pid)
     store.save_event(Event("parent", "counted"))
     store.save_event(kept)
+    pids.append(os.fork())
+    if pids[-1] == 0:
+        status = 1
+        try:
+            store.save_snapshot(Snapshot("parent", 2, "child"))
+            status = 0
+        finally:
+            os._exit(status)
     return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]

@@ -136,8 +136,9 @@ class Appender:
                 if unsure:
                     await self._check_ids(call, history, head, unsure)
             certain = certain or not any(known.values())
+            limit = await call.largest_message()
             try:
-                plans = self._plan(call, histories, heads, events, expected_version)
+                plans = self._plan(histories, heads, events, expected_version, limit)
             except VersionConflictError:
                 if certain:
                     raise
@@ -187,16 +188,15 @@ class Appender:
 
     def _plan(
         self,
-        call: Call,
         histories: dict[str, History],
         heads: dict[str, Head],
         events: Sequence[NewEvent],
         expected_version: int | None,
+        limit: int,
     ) -> list[Plan]:
         """Return the messages: one for each run of events of one actor."""
         latest = {actor_id: head.version for actor_id, head in heads.items()}
         versions = iter(assign_versions(events, latest, expected_version))
-        limit = call.connection.max_payload
         heads = dict(heads)
         plans = []
         for actor_id, run in groupby(events, key=_actor):

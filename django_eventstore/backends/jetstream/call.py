@@ -87,6 +87,16 @@ class Call:
         if not operation.done or connection.refused:
             raise self.unavailable()
 
+    async def largest_message(self) -> int:
+        """Return how many bytes a message may have, its headers included.
+
+        Raises:
+            StoreUnavailableError: there was never a connection, and there is none now.
+        """
+        if not self.connection.max_payload:
+            await self.connect()
+        return self.connection.max_payload
+
     async def pause(self, attempt: int) -> None:
         """Wait a little, longer with each attempt, and until there is a connection."""
         # Random, so that those who were sent away together do not come back together.

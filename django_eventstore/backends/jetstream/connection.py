@@ -255,6 +255,7 @@ class Connection:
             closing.result(timeout)
         except (TimeoutError, NatsError, OSError) as error:
             logger.warning("The NATS connection did not close in order: %r", error)
+            asyncio.run_coroutine_threadsafe(self._abandon(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout)
         if not self._thread.is_alive():
@@ -349,6 +350,9 @@ class Connection:
             if client.is_connected or client.is_reconnecting:
                 await client.close()
             self._end_waiting()
+        except asyncio.CancelledError:  # closed meanwhile
+            client.wire.abort()
+            raise
         else:
             self._client = client
             await self._on_connected()
@@ -397,8 +401,19 @@ class Connection:
     async def _close(self) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
+            await asyncio.wait([self._connecting])
         if self._client is not None:
             await self._client.drain() if self._client.is_connected else await self._client.close()
+
+    async def _abandon(self) -> None:
+        """End what is under way: the server does not answer."""
+        if self._client is not None:
+            self._client.wire.abort()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
 
 
 def _is_refusal(error: Exception) -> bool:

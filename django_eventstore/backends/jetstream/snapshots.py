@@ -49,7 +49,7 @@ class Snapshots:
             {**snapshot.to_dict(), "state": orjson.Fragment(state), "position": None}
         )
         headers = b""
-        limit = call.connection.max_payload - HEADER_ROOM
+        limit = await call.largest_message() - HEADER_ROOM
         if len(payload) > limit:
             payload = compress(payload)
             headers = header_block([GZIP_LINE])

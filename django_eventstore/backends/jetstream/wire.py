@@ -197,6 +197,12 @@ class Wire(Transport):
         if self._writer is not None:
             self._writer.close()
 
+    def abort(self) -> None:
+        """Close at once: what has not been written is not."""
+        self.close()
+        if self._plain is not None:
+            self._plain.transport.abort()
+
     async def wait_closed(self) -> None:
         if self._writer is not None:
             await self._writer.wait_closed()
