@@ -47,7 +47,7 @@ class BareNats:
                 headers = {
                     "Nats-Msg-Id": f"{actor}-{index}",
                     "Nats-Expected-Last-Subject-Sequence": "0",
-                    "Eventstore-Append": f"{index} 1 {index}",
+                    "Eventstore-Append": f"{index} 1 {index} 1234567890",
                 }
                 subject = f"{self.stream}.events.{actor}.{index}"
                 await self.jetstream.publish(subject, payload, headers=headers)

@@ -162,6 +162,44 @@ class Event:
 
 
 _FIELDS: Final = frozenset(Event.__dataclass_fields__)
+_set_actor_id = Event.__dict__["actor_id"].__set__
+_set_event_type = Event.__dict__["event_type"].__set__
+_set_data = Event.__dict__["data"].__set__
+_set_version = Event.__dict__["version"].__set__
+_set_id = Event.__dict__["id"].__set__
+_set_command_id = Event.__dict__["command_id"].__set__
+_set_metadata = Event.__dict__["metadata"].__set__
+_set_timestamp = Event.__dict__["timestamp"].__set__
+_set_position = Event.__dict__["position"].__set__
+
+
+def stored_event(
+    actor_id: str,
+    event_type: str,
+    data: dict[str, Any],
+    version: int,
+    event_id: str,
+    command_id: str,
+    metadata: Mapping[str, str],
+    timestamp: datetime,
+    position: int,
+) -> Event:
+    """Return an event that is read from a store.
+
+    As ``Event()`` does, in half the time: a frozen class's own ``__init__`` goes round its lock
+    for each field, and reading makes many events.
+    """
+    event: Event = object.__new__(Event)
+    _set_actor_id(event, actor_id)
+    _set_event_type(event, event_type)
+    _set_data(event, data)
+    _set_version(event, version)
+    _set_id(event, event_id)
+    _set_command_id(event, command_id)
+    _set_metadata(event, metadata)
+    _set_timestamp(event, timestamp)
+    _set_position(event, position)
+    return event
 
 
 def check_event(event: object) -> tuple[bytes, dict[str, Any]]:

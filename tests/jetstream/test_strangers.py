@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from django_eventstore import Event, ReplayError
-from tests.jetstream.stores import next_subject, open_store, publish
+from tests.jetstream.stores import next_subject, open_store, publish, talk
 
 
 @pytest.fixture
@@ -138,6 +138,7 @@ def test_a_malformed_message_is_an_error_in_its_place(store, send, raw):
     "headers",
     [
         {"Eventstore-Append": "99 1 99"},
+        {"Eventstore-Append": "99 1 99 12345"},
         {"Eventstore-Append": "nonsense"},
         {"Nats-Subject": "elsewhere", "Nats-Sequence": "7", "Nats-Time-Stamp": "never"},
         {"Content-Encoding": "gzip"},
@@ -152,6 +153,30 @@ def test_headers_that_lie_are_not_believed(store, send, headers):
     result = store.get_events_with_errors("order-1")
     assert [event.version for event in result.events] == [1, 2]
     assert len(result.errors) == 1
+
+
+def test_a_copy_of_one_of_our_own_messages_is_no_newer_version(any_nats_server, store, send):
+    saved = [store.save_event(Event("order-1", "counted")) for _ in range(3)]
+    store.save_event(Event("order-2", "counted", {"by": "us"}))
+
+    async def read(connection):
+        return await connection.jetstream().get_msg(
+            store.stream_name, subject=f"{store.stream_name}.events.order-1.1"
+        )
+
+    # With all that we say of it, but for the id by which the server would know it again.
+    ours = talk(any_nats_server.url, read)
+    headers = {name: value for name, value in ours.headers.items() if name != "Nats-Msg-Id"}
+    send(ours.data, "order-1", headers=headers)
+    send(ours.data, "order-2", headers=headers)
+    assert store.get_latest_version("order-1") == 3
+    assert store.get_latest_version("order-2") == 1
+    saved.append(store.save_event(Event("order-1", "counted")))
+    result = store.get_events_with_errors("order-1")
+    assert result.events == saved
+    assert [event.version for event in saved] == [1, 2, 3, 4]
+    assert len(result.errors) == 1
+    assert len(store.get_events_with_errors("order-2").errors) == 1
 
 
 @pytest.mark.parametrize("tail", ["7", "007", "0", "next", "-1", "99999999999999999999"])

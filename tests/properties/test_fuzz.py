@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from django_eventstore import Event, InvalidEventError, ReplayError
 from django_eventstore.backends.base import NewEvent
 from django_eventstore.backends.jetstream.codec import (
-    Stored,
     compress,
     decode_checked,
     decode_own,
     encode,
     header_block,
 )
+from django_eventstore.backends.jetstream.stored import Mark, Stored
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.events import check_event
 from django_eventstore.ndjson import Line, read_ndjson, to_line
@@ -161,9 +161,10 @@ def messages(draw):
         st.sampled_from(
             [
                 b"",
-                header_block([b"Eventstore-Append: 1 1 1"]),
-                header_block([b"Eventstore-Append: 2 2 2", b"Content-Encoding: gzip"]),
+                header_block([Mark(1, 1, 1).header("a.1")]),
+                header_block([Mark(2, 2, 2).header("a.1"), b"Content-Encoding: gzip"]),
                 header_block([b"Eventstore-Append: -1 x"]),
+                header_block([b"Eventstore-Append: 1 1 1 1"]),
                 header_block([b"Content-Encoding: gzip"]),
             ]
         )
@@ -171,7 +172,7 @@ def messages(draw):
     if kind == "own":
         events = [Event("a", "placed", {"n": n}, id=f"{n}", timestamp=NOON) for n in range(2)]
         new = [NewEvent(event, json.dumps(event.data).encode(), b"{}") for event in events]
-        lines, payload = encode(new, [1, 2], 0, 1_000_000)
+        lines, payload = encode("a.1", new, [1, 2], 0, 1_000_000)
         if dice.random() < 0.5:
             headers, payload = header_block([*lines, b"Content-Encoding: gzip"]), compress(payload)
         else:
@@ -187,7 +188,7 @@ def messages(draw):
     if dice.random() < 0.1:
         payload = zlib.compress(payload)
     subject = draw(st.sampled_from([b"events.events.a.1", b"events.events.%2E.2", b"x.y.z", b"a"]))
-    return Stored(subject, draw(st.integers(1, 2**40)), "2024-02-29T12:00:00Z", headers, payload)
+    return Stored(subject, draw(st.integers(1, 2**40)), b"2024-02-29T12:00:00Z", headers, payload)
 
 
 @settings(FUZZ, max_examples=400)
@@ -195,7 +196,7 @@ def messages(draw):
 def test_a_message_is_events_or_an_error(stored, above):
     items = decode_checked(stored, "a", above)
     assert items
-    own = decode_own(stored, "a") or []
+    own = decode_own(stored) or []
     for item in items:
         if not isinstance(item, ReplayError):
             check_event(item)
@@ -230,8 +231,14 @@ def test_what_claims_to_be_ours_and_is_not_as_we_write_it_is_checked_like_anybod
         "version": 1,
         "timestamp": "2024-02-29T12:00:00Z",
     }
-    mark = header_block([b"Eventstore-Append: 1 1 1"])
-    right = Stored(b"e.events.a.1", 1, "", mark, json.dumps(document).encode())
-    wrong = right._replace(data=json.dumps({**document, field: value}).encode())
-    assert len(decode_own(right, "a")) == 1
-    assert decode_own(wrong, "a") is None
+    mark = header_block([Mark(1, 1, 1).header("a.1")])
+    wrong = {**document, field: value}
+
+    def stored(subject, document):
+        return Stored(subject, 1, b"", mark, json.dumps(document).encode())
+
+    assert len(decode_own(stored(b"e.events.a.1", document))) == 1
+    assert decode_own(stored(b"e.events.a.1", wrong)) is None
+    # A copy of what is ours, at another place.
+    assert decode_own(stored(b"e.events.a.2", document)) is None
+    assert decode_own(stored(b"e.events.b.1", document)) is None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import Final
+
 from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
 from ..base import ActorRange
 from .call import Call
-from .codec import Stored, from_direct
 from .connection import Exchange
 from .history import (
     BATCHES_SINCE,
-    MAX_SUBJECTS,
     PAGE_BYTES,
     History,
     Items,
@@ -21,8 +22,16 @@ from .history import (
     read_message,
     stray_error,
 )
+from .stored import Stored, from_direct
 
-FIRST_WINDOW = 64
+FIRST_WINDOW: Final = 64
+"""How many appends are asked for at first."""
+
+LARGEST_WINDOW: Final = 250
+"""How many appends are asked for at the most, for each of the ``PAGES_AHEAD``."""
+
+PAGES_AHEAD: Final = 2
+"""How many pages are asked for while one is worked on: the server shall not wait for us."""
 
 
 class ActorReader:
@@ -44,7 +53,7 @@ class ActorReader:
         self._at: Head = NO_HEAD  # how far the pages so far go
         self._next = 1  # the number that the next page starts at (or, in reverse, ends at)
         self._size = FIRST_WINDOW
-        self._ahead: tuple[int, int, Exchange] | None = None
+        self._ahead: deque[tuple[int, int, Exchange]] = deque()
 
     async def page(self, call: Call) -> Items:
         """Return the next events; an empty page is not the end, ``done`` is."""
@@ -60,14 +69,15 @@ class ActorReader:
         whole = selected.from_version <= 1 and selected.limit is None and not selected.reverse
         if whole and history.stream.direct and call.connection.server_version >= BATCHES_SINCE:
             return await self._short_history(call)
-        await self._find_head(call)
+        last = await leader_get(call, history.stream, last_by_subj=f"{history.subject}*")
+        await self._find_head(call, last)
         return await self.page(call)
 
-    async def _find_head(self, call: Call) -> None:
+    async def _find_head(self, call: Call, last: Stored | None) -> None:
+        """Find out how far the actor is, whose last message is ``last``, and where to start."""
         history = self.history
-        last = await leader_get(call, history.stream, last_by_subj=f"{history.subject}*")
         if last is not None:
-            head = own_head(last, history.actor_id)
+            head = own_head(last)
             if head is None:
                 head, strays = await history.head_by_fold(call, last)
                 self._strays = [stray_error(stray) for stray in strays]
@@ -82,7 +92,7 @@ class ActorReader:
                 _, _, self._next = await self._seek(call, selected.to_version)
         elif selected.from_version > head.version:
             self._next = head.appends + 1
-        else:
+        elif selected.from_version > 1:
             self._next, self._at, _ = await self._seek(call, selected.from_version)
 
     async def _seek(self, call: Call, version: int) -> tuple[int, Head, int]:
@@ -128,7 +138,7 @@ class ActorReader:
         if last is None:
             self.done = True
             return []
-        head = own_head(last, history.actor_id)
+        head = own_head(last)
         if head is not None:
             self.head = head
             found = [from_direct(each) for each in replies[:-1]]
@@ -141,7 +151,7 @@ class ActorReader:
                 # All that the leader told of: the common case.
                 self.done = True
                 return self._take(appends) + self._strays
-        await self._find_head(call)
+        await self._find_head(call, last)
         return await self._page_up(call)
 
     def _take(self, window: list[Stored]) -> Items:
@@ -179,36 +189,38 @@ class ActorReader:
         return chosen
 
     async def _page_up(self, call: Call) -> Items:
-        top = self.head.appends
-        if self._ahead is None:
-            self._send_ahead(call, top)
-        if self._ahead is None:
+        if not self._ahead:
+            self._send_ahead(call)
+        if not self._ahead:
             self.done = True
             return self._strays
-        low, high, exchange = self._ahead
-        self._ahead = None
+        low, high, exchange = self._ahead.popleft()
         answers = await call.ask(exchange.requests, exchange)
         window = await self.history.complete(call, low, high, answers)
-        self._next = high + 1
         self._fit(window)
-        self._send_ahead(call, top)
+        # A read with a limit asks for what it wants, and mostly that is all.
+        while self.left is None and len(self._ahead) < PAGES_AHEAD and self._send_ahead(call):
+            pass
         return self._take(window)
 
-    def _send_ahead(self, call: Call, top: int) -> None:
-        """Ask for the next page, so that it is there when this one has been worked on."""
+    def _send_ahead(self, call: Call) -> bool:
+        """Ask for one more page; False: there is none."""
         low = max(self._next, self.history.first)
         size = self._size if self.left is None else min(self._size, max(self.left, 1))
-        high = min(low + size - 1, top)
-        if low <= high:
-            requests = self.history.window_requests(call, low, high)
-            self._ahead = low, high, call.begin(requests)
+        high = min(low + size - 1, self.head.appends)
+        if low > high:
+            return False
+        requests = self.history.window_requests(call, low, high)
+        self._ahead.append((low, high, call.begin(requests)))
+        self._next = high + 1
+        return True
 
     def _fit(self, window: list[Stored]) -> None:
         """Make the next page about ``PAGE_BYTES`` large."""
         size = sum(len(stored.data) for stored in window)
         if window:
             fitting = PAGE_BYTES * len(window) // max(size, 1)
-            self._size = max(1, min(self._size * 4, fitting, MAX_SUBJECTS))
+            self._size = max(1, min(self._size * 4, fitting, LARGEST_WINDOW))
 
     async def _page_down(self, call: Call) -> Items:
         high = self._next

@@ -12,9 +12,10 @@ from ...events import Event
 from ..base import ActorPage, ActorRange, ActorSummary, make_cursor
 from .actor_reader import ActorReader
 from .call import Call
-from .codec import Stored, decode_own
+from .codec import decode_own
 from .history import MAX_SUBJECTS, History, leader_get, leader_request, list_subjects, read_message
 from .names import decode_actor
+from .stored import Stored
 from .streams import Stream
 
 MOST_NEWCOMERS: Final = 100
@@ -154,7 +155,7 @@ def _summary(name: str, first: Stored | None, last: Stored | None) -> ActorSumma
     """Return the summary that two messages of our own tell; None where they do not."""
     if first is None or last is None:
         return None
-    oldest, newest = decode_own(first, name), decode_own(last, name)
+    oldest, newest = decode_own(first), decode_own(last)
     if not oldest or not newest or first.mark is None or last.mark is None:
         return None
     # What was removed before the first one is in its total, and in no message any more.

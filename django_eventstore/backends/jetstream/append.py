@@ -24,11 +24,12 @@ from ...fresh_ids import take_fresh
 from ...versions import Head, VersionCache
 from ..base import NewEvent, Placed, assign_versions
 from .call import ApiError, Call, read_api_reply
-from .codec import MAX_EVENTS, Stored, encode, header_block, load, message_id, position
+from .codec import MAX_EVENTS, encode, header_block, load, message_id, position
 from .connection import NO_RESPONDERS, Request
 from .history import MAX_SUBJECTS, History, leader_get, leader_get_all
 from .ids import StoredIds
 from .operation import Turns
+from .stored import Stored
 from .streams import ATOMIC_NEEDS, Stream, check_stream
 
 WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
@@ -205,8 +206,9 @@ class Appender:
             placed = list(islice(versions, len(part)))
             if len(part) > MAX_EVENTS:
                 raise EventTooLargeError(len(part), MAX_EVENTS, "append, counted in events,")
-            headers, payload = encode(part, placed, head.events, limit)
             subject = f"{history.subject}{head.appends + 1}"
+            place = subject[len(self.stream.prefix) :]
+            headers, payload = encode(place, part, placed, head.events, limit)
             plans.append(Plan(history, head, part, placed, subject, headers, payload))
             heads[actor_id] = Head(placed[-1], head.appends + 1, 0, head.events + len(part))
         if len(plans) > MAX_BATCH:

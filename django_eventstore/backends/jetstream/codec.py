@@ -6,22 +6,19 @@ An append is one message: its payload an event's JSON form, or a list of them; s
 
 from __future__ import annotations
 
-import re
 import zlib
-from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
-from ...events import Event
+from ...events import Event, stored_event
 from ...exceptions import EventTooLargeError, InvalidEventError
 from ...replay import ReplayError
 from ..base import NewEvent
-from .connection import Reply
-from .names import decode_actor, decode_number
+from .stored import Mark, Stored
 
 POSITION_BITS: Final = 20
 """Low bits of a position: the event's place within its append. The rest is the sequence."""
@@ -35,85 +32,9 @@ HEADER_ROOM: Final = 4096
 MAX_INFLATED: Final = 64 * 1024 * 1024
 """The most that a compressed payload may hold, in bytes; a stranger's may claim anything."""
 
-_MARK = b"\r\nEventstore-Append: "
 GZIP_LINE: Final = b"Content-Encoding: gzip"
 _GZIP_HEADER = b"\r\n" + GZIP_LINE
-_TIME = re.compile(r"(.*\.\d{1,6})\d*(Z)")
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip, not zlib
-
-
-class Mark(NamedTuple):
-    """What our own messages say of themselves in the header ``Eventstore-Append``.
-
-    Attributes:
-        version: the version of the last event in the message.
-        events: how many events it holds.
-        total: how many events the actor has been given, these included.
-    """
-
-    version: int
-    events: int
-    total: int
-
-
-class Stored(NamedTuple):
-    """A message of the stream."""
-
-    subject: bytes
-    sequence: int
-    time: str
-    headers: bytes
-    data: bytes
-
-    @property
-    def actor_id(self) -> str | None:
-        """The actor that the subject names, or None."""
-        tokens = self.subject.rsplit(b".", 2)
-        return decode_actor(tokens[1]) if len(tokens) == 3 else None
-
-    @property
-    def number(self) -> int | None:
-        """The number of the append that the subject names, or None."""
-        return decode_number(self.subject.rpartition(b".")[2])
-
-    @property
-    def stored_at(self) -> datetime:
-        """When the server stored it."""
-        return datetime.fromisoformat(_TIME.sub(r"\1\2", self.time))
-
-    @property
-    def mark(self) -> Mark | None:
-        """What one of our own messages says of itself; None: it is a stranger's."""
-        start = self.headers.find(_MARK)
-        if start < 0:
-            return None
-        start += len(_MARK)
-        try:
-            version, events, total = self.headers[start : self.headers.find(b"\r", start)].split()
-            return Mark(int(version), int(events), int(total))
-        except ValueError:
-            return None
-
-
-def from_direct(reply: Reply) -> Stored:
-    """Return the message in the answer to a direct get."""
-    headers, data = reply
-    # The server's own headers come last: a stranger may have set some of the same name.
-    start = headers.rindex(b"\r\nNats-Subject: ") + 2
-    subject, sequence, time, _ = headers[start:].split(b"\r\n", 3)
-    # "Nats-Subject: ", "Nats-Sequence: " and "Nats-Time-Stamp: ", in this order since 2.9.
-    return Stored(subject[14:], int(sequence[15:]), time[17:].decode(), headers, data)
-
-
-def from_message(message: dict[str, Any]) -> Stored:
-    """Return the message in the answer to ``STREAM.MSG.GET``."""
-    return Stored(
-        message["subject"].encode(),
-        message["seq"],
-        message["time"],
-        b64decode(message.get("hdrs", "")),
-        b64decode(message.get("data", "")),
-    )
 
 
 def position(sequence: int, index: int) -> int:
@@ -122,11 +43,12 @@ def position(sequence: int, index: int) -> int:
 
 
 def encode(
-    events: Sequence[NewEvent], versions: Sequence[int], total: int, limit: int
+    place: str, events: Sequence[NewEvent], versions: Sequence[int], total: int, limit: int
 ) -> tuple[list[bytes], bytes]:
     """Return an append of one actor as (header lines, payload).
 
     Args:
+        place: the end of the subject, ``<actor>.<n>``.
         events: the events.
         versions: the version of each.
         total: how many events the actor has been given before.
@@ -139,7 +61,7 @@ def encode(
     payload = documents[0] if len(documents) == 1 else b"[%b]" % b",".join(documents)
     headers = [
         b"Nats-Expected-Last-Subject-Sequence: 0",
-        b"Eventstore-Append: %d %d %d" % (versions[-1], len(events), total + len(events)),
+        Mark(versions[-1], len(events), total + len(events)).header(place),
     ]
     room = limit - HEADER_ROOM
     if len(payload) > room:
@@ -184,21 +106,18 @@ def header_block(lines: Sequence[bytes]) -> bytes:
     return b"NATS/1.0\r\n%s\r\n\r\n" % b"\r\n".join(lines)
 
 
-def decode_own(stored: Stored, actor_id: str) -> list[Event] | None:
+def decode_own(stored: Stored) -> list[Event] | None:
     """Return the events of one of our own messages; None if it is none, or not what it says."""
-    mark = stored.mark
-    if mark is None:
+    mark, actor_id = stored.mark, stored.actor_id
+    if mark is None or actor_id is None:
         return None
     place = stored.sequence << POSITION_BITS
     try:
-        documents = load(stored)
-        if len(documents) == 1:
-            events = [_own_event(documents[0], actor_id, place)]
+        document = _loads(stored)
+        if type(document) is dict:
+            events = [_own_event(document, actor_id, place)]
         else:
-            events = [
-                _own_event(document, actor_id, place + index)
-                for index, document in enumerate(documents)
-            ]
+            events = [_own_event(each, actor_id, at) for at, each in enumerate(document, place)]
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
         return None
     if not events or events[-1].version != mark.version or len(events) != mark.events:
@@ -242,14 +161,18 @@ def load(stored: Stored) -> list[Any]:
     Raises:
         ValueError, zlib.error: it is no JSON, or too large.
     """
+    document = _loads(stored)
+    return document if isinstance(document, list) else [document]
+
+
+def _loads(stored: Stored) -> Any:
     payload = stored.data
     if _GZIP_HEADER in stored.headers:
         inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
         payload = inflate.decompress(payload, MAX_INFLATED)
         if not inflate.eof:
             raise ValueError("The compressed payload is cut short or too large.")
-    document = orjson.loads(payload)
-    return document if isinstance(document, list) else [document]
+    return orjson.loads(payload)
 
 
 def _own_event(document: Any, actor_id: str, place: int) -> Event:
@@ -267,7 +190,7 @@ def _own_event(document: Any, actor_id: str, place: int) -> Event:
         and timestamp.tzinfo is UTC
     ):
         raise TypeError
-    return Event(
+    return stored_event(
         actor_id, event_type, data, version, event_id, command_id, metadata, timestamp, place
     )
 
@@ -278,7 +201,7 @@ def _checked_event(document: Any, actor_id: str, place: int, above: int, time: s
     for name in ("id", "version"):
         if document.get(name) is None:
             raise InvalidEventError(name, "is missing.")
-    known = {"actor_id": actor_id, "timestamp": _TIME.sub(r"\1\2", time), **document}
+    known = {"actor_id": actor_id, "timestamp": time, **document}
     known["position"] = place
     event = Event.from_dict(known)
     if event.actor_id != actor_id:

@@ -14,9 +14,10 @@ from ...exceptions import InvalidEventError
 from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
 from .call import ApiError, Call, read_api_reply
-from .codec import Stored, decode_checked, decode_own, from_direct, from_message, replay_error
+from .codec import decode_checked, decode_own, replay_error
 from .connection import Reply, Request
 from .names import encode_actor
+from .stored import Stored, from_direct, from_message
 from .streams import Stream
 
 NO_MESSAGE: Final = 10037
@@ -58,7 +59,7 @@ class History:
             return NO_HEAD
         if known is not None and last.sequence == known.sequence:
             return known
-        return own_head(last, self.actor_id) or (await self.head_by_fold(call, last))[0]
+        return own_head(last) or (await self.head_by_fold(call, last))[0]
 
     async def head_by_fold(self, call: Call, last: Stored) -> tuple[Head, list[Stored]]:
         """Return the head of an actor that others write to, and messages out of order."""
@@ -99,7 +100,7 @@ class History:
             if not above and (not window or window[-1].number != high):
                 return None
             for stored in reversed(window):
-                head = own_head(stored, self.actor_id)
+                head = own_head(stored)
                 if head is not None:
                     break
                 above.append(stored)
@@ -131,12 +132,10 @@ class History:
         self, call: Call, low: int, high: int, answers: Iterable[Sequence[Reply]]
     ) -> list[Stored]:
         """Return the messages in ``answers``; what is missing is asked of the leader."""
-        found = {}
-        for replies in answers:
-            for reply in replies:
-                stored = self._read_reply(reply)
-                if stored is not None and stored.number is not None:
-                    found[stored.number] = stored
+        messages = self._messages(answers)
+        if [stored.number for stored in messages] == list(range(low, high + 1)):
+            return messages  # mostly: all there, and in order
+        found = {stored.number: stored for stored in messages if stored.number is not None}
         if len(found) < high - low + 1:
             if not self.first:
                 oldest = await leader_get(call, self.stream, seq=1, next_by_subj=f"{self.subject}*")
@@ -147,30 +146,31 @@ class History:
             found.update((n, stored) for n, stored in zip(missing, late, strict=True) if stored)
         return [found[number] for number in sorted(found)]
 
-    def _read_reply(self, reply: Reply) -> Stored | None:
+    def _messages(self, answers: Iterable[Sequence[Reply]]) -> list[Stored]:
+        replies = [reply for each in answers for reply in each]
         if self.stream.direct:
-            return None if reply.status else from_direct(reply)
-        return read_message(reply)
+            return [from_direct(reply) for reply in replies if not reply.status]
+        return [stored for stored in map(read_message, replies) if stored is not None]
 
 
-def own_head(stored: Stored, actor_id: str) -> Head | None:
+def own_head(stored: Stored) -> Head | None:
     """Return how far the actor is with ``stored``, if that is a message of our own."""
     mark, number = stored.mark, stored.number
-    if mark is None or number is None or decode_own(stored, actor_id) is None:
+    if mark is None or number is None or decode_own(stored) is None:
         return None
     return Head(mark.version, number, stored.sequence, mark.total)
 
 
-def fold(head: Head, stored: Stored, actor_id: str) -> tuple[Head, Items]:
+def fold(head: Head, stored: Stored, actor_id: str) -> tuple[Head, Sequence[Event | ReplayError]]:
     """Return how far the actor is with ``stored`` on top of ``head``, and what it holds."""
     number = stored.number or 0
     if stored.sequence < head.sequence:
         # It stood there before its turn came, and was passed over.
         return head._replace(appends=number), [stray_error(stored)]
-    own = decode_own(stored, actor_id)
+    own = decode_own(stored)
     mark = stored.mark
     if own is not None and mark is not None:
-        return Head(mark.version, number, stored.sequence, mark.total), [*own]
+        return Head(mark.version, number, stored.sequence, mark.total), own
     items = decode_checked(stored, actor_id, head.version)
     events = [item for item in items if isinstance(item, Event)]
     version = events[-1].version if events else None

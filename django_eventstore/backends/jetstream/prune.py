@@ -9,8 +9,8 @@ from ...exceptions import UnsupportedOperation
 from ...versions import NO_HEAD
 from . import config
 from .call import ApiError, Call, read_api_reply
-from .codec import Stored
 from .history import MAX_SUBJECTS, History, fold
+from .stored import Stored
 
 
 async def prune(call: Call, history: History, to_version: int) -> int:

@@ -12,10 +12,11 @@ from ...events import Snapshot
 from ...exceptions import EventTooLargeError, StoreUnavailableError
 from ...replay import ReplayError
 from .call import ApiError, Call, read_api_reply
-from .codec import GZIP_LINE, HEADER_ROOM, Stored, compress, header_block, load, replay_error
+from .codec import GZIP_LINE, HEADER_ROOM, compress, header_block, load, replay_error
 from .connection import NO_RESPONDERS, Request
 from .history import leader_get, leader_request, list_subjects, read_message
 from .names import encode_actor
+from .stored import Stored
 from .streams import Stream, check_stream
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from ...replay import ReplayError
@@ -10,8 +11,8 @@ from ...versions import NO_HEAD, Head
 from ..base import ActorRange, Selection
 from .actor_reader import ActorReader
 from .call import Call
-from .codec import POSITION_BITS, Stored, decode_own, from_direct
-from .connection import Exchange, Request
+from .codec import POSITION_BITS, decode_own
+from .connection import Exchange, Reply, Request
 from .history import (
     BATCHES_SINCE,
     PAGE_BYTES,
@@ -23,10 +24,15 @@ from .history import (
     read_message,
     stray_error,
 )
+from .stored import Stored, from_direct
 from .streams import Stream
 
 PAGE: Final = 5000
 """The most messages in a page."""
+
+DECODED_AT_ONCE: Final = 200
+"""How many messages of a page are decoded before their events are handed out: so few that they
+are still in the processor's caches when they are used."""
 
 OLD_PAGE: Final = 500
 """The same, from servers that give messages one by one."""
@@ -49,11 +55,11 @@ class Judge:
 
     async def items(self, call: Call, stored: Stored) -> Items:
         """Return the events of a message, or the error in its place."""
+        own = decode_own(stored)
+        if own is not None:
+            return [*own]
         actor_id, number = stored.actor_id, stored.number
         if actor_id is not None and number is not None:
-            own = decode_own(stored, actor_id)
-            if own is not None:
-                return [*own]
             head = self._heads.get(actor_id)
             if head is None or head.appends != number - 1:
                 head = await self._before(call, actor_id, number, stored.sequence)
@@ -62,7 +68,7 @@ class Judge:
                 self._heads[actor_id] = head
                 if len(self._heads) > STRANGERS:
                     self._heads.popitem(last=False)
-                return items
+                return [*items]
         return [stray_error(stored)]
 
     async def _before(self, call: Call, actor_id: str, number: int, sequence: int) -> Head | None:
@@ -90,32 +96,43 @@ class StoreReader:
         self.selected = selected
         self.judge = Judge(stream)
         self.selector = Selector(selected)
-        self.done = False
+        self._last = False  # is the window the last one?
+        self._window: list[Reply | Stored] = []  # what was read, and not decoded yet
         self._low = 0  # the sequences to read: the first...
         self._high = 0  # ... and the last; 0: not known yet
         self._size = PAGE
         self._batches = False  # does the server give many messages for one request?
         self._ahead: tuple[int, Exchange] | None = None
 
+    @property
+    def done(self) -> bool:
+        """Whether there is no more."""
+        return self.selector.done or (self._last and not self._window)
+
     async def page(self, call: Call) -> Items:
         """Return the next events; an empty page is not the end, ``done`` is."""
-        window = await self.messages(call)
+        if not self._window:
+            self._window = await self._next_window(call)
+            if self.selected.reverse:
+                self._window.reverse()
+        part, self._window = self._window[:DECODED_AT_ONCE], self._window[DECODED_AT_ONCE:]
         items: Items = []
-        if self.selected.reverse:
-            window.reverse()
-        for stored in window:
-            more = await self.judge.items(call, stored)
+        for message in part:
+            stored = _as_stored(message)
+            own = decode_own(stored)
+            more = await self.judge.items(call, stored) if own is None else own
             items += reversed(more) if self.selected.reverse else more
-        items = self.selector.pick(items)
-        self.done = self.done or self.selector.done
-        return items
+        return self.selector.pick(items)
 
     async def messages(self, call: Call) -> list[Stored]:
         """Return the next messages, in the stream's order."""
+        return [_as_stored(message) for message in await self._next_window(call)]
+
+    async def _next_window(self, call: Call) -> list[Reply | Stored]:
         if not self._high:
             await self._find_bounds(call)
         if self._low > self._high:
-            self.done = True
+            self._last = True
             return []
         if self.selected.reverse:
             return await self._messages_down(call)
@@ -139,12 +156,12 @@ class StoreReader:
         if not self._high:
             self._low = 1
 
-    async def _messages_up(self, call: Call) -> list[Stored]:
+    async def _messages_up(self, call: Call) -> list[Reply | Stored]:
         low, exchange = self._ahead or self._begin(call)
         window, self._low = await self._collect(call, exchange, low)
         self._fit(window)
-        self.done = not window or self._low > self._high
-        if not self.done:
+        self._last = not window or self._low > self._high
+        if not self._last:
             # Asked for now, so that it is there when this page has been worked on.
             self._ahead = self._begin(call)
         return window
@@ -152,9 +169,9 @@ class StoreReader:
     def _begin(self, call: Call) -> tuple[int, Exchange]:
         return self._low, call.begin(self._requests(call, self._low, self._size))
 
-    async def _messages_down(self, call: Call) -> list[Stored]:
+    async def _messages_down(self, call: Call) -> list[Reply | Stored]:
         low = at = max(self._low, self._high - self._size + 1)
-        window: list[Stored] = []
+        window: list[Reply | Stored] = []
         while at <= self._high:
             exchange = call.begin(self._requests(call, at, self._high - at + 1))
             part, at = await self._collect(call, exchange, at)
@@ -164,38 +181,51 @@ class StoreReader:
         self._high = low - 1
         self._size *= 4  # across what was removed in few steps
         self._fit(window)
-        self.done = self._low > self._high
+        self._last = self._low > self._high
         return window
 
     def _requests(self, call: Call, low: int, size: int) -> list[Request]:
-        name, pattern = self.stream.name, f"{self.stream.prefix}>"
+        name = self.stream.name
         if self._batches:
-            query = {"seq": low, "next_by_subj": pattern, "batch": size, "max_bytes": PAGE_BYTES}
+            query = {
+                "seq": low,
+                "next_by_subj": self.stream.all_events,
+                "batch": size,
+                "max_bytes": PAGE_BYTES,
+            }
             return [call.api_request(f"DIRECT.GET.{name}", query, many=True)]
         sequences = range(low, min(low + size, self._high + 1))
         if self.stream.direct:
             return [call.api_request(f"DIRECT.GET.{name}", {"seq": at}) for at in sequences]
         return [leader_request(call, self.stream, seq=at) for at in sequences]
 
-    async def _collect(self, call: Call, exchange: Exchange, low: int) -> tuple[list[Stored], int]:
+    async def _collect(
+        self, call: Call, exchange: Exchange, low: int
+    ) -> tuple[list[Reply | Stored], int]:
         """Return the messages up to the last to be read, and the sequence to go on at."""
         answers = await call.ask(exchange.requests, exchange)
-        if self.stream.direct:
-            replies = [reply for each in answers for reply in each]
-            window = [from_direct(reply) for reply in replies if not reply.status]
+        window: list[Reply | Stored]
+        if self._batches:
+            window = [*answers[0][:-1]]  # what comes last is the status
+        elif self.stream.direct:
+            window = [reply for (reply,) in answers if not reply.status]
         else:
             found = [read_message(reply) for (reply,) in answers]
             window = [stored for stored in found if stored is not None]
         if not window:
             # The end; or this replica is behind, or much was removed. The leader knows.
             following = await leader_get(
-                call, self.stream, seq=low, next_by_subj=f"{self.stream.prefix}>"
+                call, self.stream, seq=low, next_by_subj=self.stream.all_events
             )
             window = [] if following is None else [following]
-        end = window[-1].sequence + 1 if window else self._high + 1
-        return [stored for stored in window if stored.sequence <= self._high], end
+        if not window:
+            return [], self._high + 1
+        end = _as_stored(window[-1]).sequence + 1
+        if end > self._high + 1:  # newer ones than are to be read
+            window = [each for each in window if _as_stored(each).sequence <= self._high]
+        return window, end
 
-    def _fit(self, window: list[Stored]) -> None:
+    def _fit(self, window: Sequence[Reply | Stored]) -> None:
         """Make the next page about ``PAGE_BYTES`` large."""
         if window:
             size = sum(len(stored.data) for stored in window) + 300 * len(window)
@@ -203,6 +233,10 @@ class StoreReader:
             self._size = max(1, min(most, PAGE_BYTES * len(window) // size))
         if self.selector.left is not None and not self.selected.filters:
             self._size = min(self._size, self.selector.left + 1)
+
+
+def _as_stored(message: Reply | Stored) -> Stored:
+    return message if isinstance(message, Stored) else from_direct(message)
 
 
 class Selector:

@@ -43,6 +43,15 @@ class Stream:
     config: dict[str, Any]
 
     @property
+    def all_events(self) -> str:
+        """The pattern of all that is read: ``>`` where the stream has no other subjects.
+
+        That one the server need not compare with anything.
+        """
+        own = f"{self.prefix}*.*"
+        return ">" if self.config.get("subjects") == [own] else own
+
+    @property
     def direct(self) -> bool:
         """Whether it answers direct gets."""
         return bool(self.config.get("allow_direct"))
