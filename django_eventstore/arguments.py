@@ -11,7 +11,7 @@ from typing import Final, TypedDict
 import orjson
 
 from .backends.base import ACTOR_ORDERINGS, ActorRange, NewEvent, Selection
-from .events import Event, Snapshot, check_event, check_snapshot
+from .events import Event, Snapshot, check_event, check_snapshot, made_event
 from .exceptions import (
     DuplicateEventError,
     EventTooLargeError,
@@ -121,7 +121,7 @@ def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) 
             raise DuplicateEventError(given.id, given.actor_id, "is there twice in one append")
         ids.add(given.id)
         metadata = {**ambient, **given.metadata}
-        event = Event(
+        event = made_event(
             given.actor_id,
             given.event_type,
             data,

@@ -173,21 +173,20 @@ _set_timestamp = Event.__dict__["timestamp"].__set__
 _set_position = Event.__dict__["position"].__set__
 
 
-def stored_event(
+def made_event(
     actor_id: str,
     event_type: str,
     data: dict[str, Any],
-    version: int,
+    version: int | None,
     event_id: str,
     command_id: str,
     metadata: Mapping[str, str],
     timestamp: datetime,
-    position: int,
+    position: int | None = None,
 ) -> Event:
-    """Return an event that is read from a store.
+    """Return what ``Event()`` does, in half the time, for those who make many.
 
-    As ``Event()`` does, in half the time: a frozen class's own ``__init__`` goes round its lock
-    for each field, and reading makes many events.
+    A frozen class's own ``__init__`` has to go round its lock for each field.
     """
     event: Event = object.__new__(Event)
     _set_actor_id(event, actor_id)

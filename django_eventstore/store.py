@@ -63,7 +63,7 @@ from .backends.base import (
     Selection,
     StoreStatistics,
 )
-from .events import Event, Snapshot, same_event
+from .events import Event, Snapshot, made_event, same_event
 from .exceptions import (
     DuplicateEventError,
     InvalidEventError,
@@ -1043,7 +1043,7 @@ def _settle(
 
 def _saved(new: Sequence[NewEvent], placed: Sequence[Placed]) -> list[Event]:
     return [
-        Event(
+        made_event(
             event.actor_id,
             event.event_type,
             event.data,

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from orjson import loads
 
-from ...events import Event, Snapshot
+from ...events import Event, Snapshot, made_event
 from ...exceptions import InvalidEventError
 from ...metadata import CORRELATION_ID
 from ...replay import ReplayError
@@ -72,7 +72,7 @@ def decode_events(
             for key in metadata:
                 if type(metadata[key]) is not str:
                     raise _complaint(row, data, metadata)
-            event = Event(
+            event = made_event(
                 actor_id,
                 event_type,
                 data,

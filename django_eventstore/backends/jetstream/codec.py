@@ -10,14 +10,14 @@ import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 
-from ...events import Event, stored_event
+from ...events import Event, made_event
 from ...exceptions import EventTooLargeError, InvalidEventError
 from ...replay import ReplayError
 from ..base import NewEvent
+from .names import encode_name
 from .stored import Mark, Stored
 
 POSITION_BITS: Final = 20
@@ -74,7 +74,7 @@ def encode(
 
 def message_id(event_id: str) -> bytes:
     """Return the header line by which the server knows a message again."""
-    return b"Nats-Msg-Id: %s" % quote(event_id, safe="").encode()
+    return b"Nats-Msg-Id: %s" % encode_name(event_id).encode()
 
 
 def compress(payload: bytes) -> bytes:
@@ -190,7 +190,7 @@ def _own_event(document: Any, actor_id: str, place: int) -> Event:
         and timestamp.tzinfo is UTC
     ):
         raise TypeError
-    return stored_event(
+    return made_event(
         actor_id, event_type, data, version, event_id, command_id, metadata, timestamp, place
     )
 

@@ -42,6 +42,9 @@ NO_RESPONDERS: Final = 503
 REFUSALS: Final = ("authorization violation", "authentication expired", "authentication revoked")
 """What a server says to those who may not log in."""
 
+CROWD: Final = 3
+"""From how many open requests on threads have the connection's thread send."""
+
 SWEEP_SECONDS: Final = 0.1
 """How late an answer may be given up, at the most."""
 
@@ -204,7 +207,13 @@ class Connection:
         return exchange
 
     def kick(self) -> None:
-        """Send what is waiting to be sent."""
+        """Send what is waiting to be sent: now, or, where many are at it, with what they send."""
+        if len(self._waiting) >= CROWD:
+            # To be sent by each thread itself costs all of them a turn of the interpreter's lock.
+            if self._outbox and not self._scheduled:
+                self._scheduled = True
+                call_threadsafe(self._loop, self._flush)
+            return
         commands = self._commands()
         if commands and self._client is not None:
             self._client.wire.write_from_thread(commands, self._loop)

@@ -16,7 +16,7 @@ from ...versions import NO_HEAD, Head
 from .call import ApiError, Call, read_api_reply
 from .codec import decode_checked, decode_own, replay_error
 from .connection import Reply, Request
-from .names import encode_actor
+from .names import encode_name
 from .stored import Stored, from_direct, from_message
 from .streams import Stream
 
@@ -45,7 +45,7 @@ class History:
     def __init__(self, stream: Stream, actor_id: str) -> None:
         self.stream = stream
         self.actor_id = actor_id
-        self.subject = f"{stream.prefix}{encode_actor(actor_id)}."
+        self.subject = f"{stream.prefix}{encode_name(actor_id)}."
         self.first = 0
         """The number of the oldest append that is still there; 0: not looked at."""
 

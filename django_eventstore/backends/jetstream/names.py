@@ -24,11 +24,11 @@ def stream_name(namespace: str, name: str) -> str:
     return f"{sanitise_namespace(namespace)}_{name}" if namespace else name
 
 
-def encode_actor(actor_id: str) -> str:
-    """Return ``actor_id`` as one subject token: ASCII letters, digits, ``_-~`` and ``%XX``."""
-    if actor_id.isascii() and actor_id.replace("-", "").isalnum():
-        return actor_id
-    return quote(actor_id, safe="").replace(".", "%2E")
+def encode_name(name: str) -> str:
+    """Return an id in percent-encoding, as one subject token: ASCII letters, digits, ``_-~``."""
+    if name.isascii() and name.replace("-", "").isalnum():
+        return name
+    return quote(name, safe="").replace(".", "%2E")
 
 
 @lru_cache(maxsize=10_000)
@@ -40,7 +40,7 @@ def decode_actor(token: bytes) -> str | None:
         actor_id = check_text("actor_id", unquote_to_bytes(token).decode())
     except (UnicodeDecodeError, InvalidEventError):
         return None
-    return actor_id if encode_actor(actor_id).encode() == token else None
+    return actor_id if encode_name(actor_id).encode() == token else None
 
 
 def decode_number(token: bytes) -> int | None:

@@ -15,7 +15,7 @@ from .call import ApiError, Call, read_api_reply
 from .codec import GZIP_LINE, HEADER_ROOM, compress, header_block, load, replay_error
 from .connection import NO_RESPONDERS, Request
 from .history import leader_get, leader_request, list_subjects, read_message
-from .names import encode_actor
+from .names import encode_name
 from .stored import Stored
 from .streams import Stream, check_stream
 
@@ -31,7 +31,7 @@ class Snapshots:
     def __init__(self, stream: Stream, actor_id: str) -> None:
         self.stream = stream
         self.actor_id = actor_id
-        self.subject = f"{stream.prefix}{encode_actor(actor_id)}."
+        self.subject = f"{stream.prefix}{encode_name(actor_id)}."
 
     async def versions(self, call: Call) -> list[int]:
         """Return the versions of which there is a snapshot, newest first."""
