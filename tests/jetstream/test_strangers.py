@@ -112,6 +112,7 @@ MALFORMED = {
     "a list with one that is wrong": b"[" + document(2) + b"," + document(2) + b"]",
     "nested too deep": b"[" * 3000 + b"]" * 3000,
     "an infinite number": document(2, data={"n": 1e999}),
+    "an integer of more than 64 bits": document(2, data={"n": 2**70}),
 }
 
 

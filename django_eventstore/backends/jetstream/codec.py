@@ -6,6 +6,8 @@ An append is one message: its payload an event's JSON form, or a list of them; s
 
 from __future__ import annotations
 
+import json
+import re
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,6 +36,7 @@ MAX_INFLATED: Final = 64 * 1024 * 1024
 
 GZIP_LINE: Final = b"Content-Encoding: gzip"
 _GZIP_HEADER = b"\r\n" + GZIP_LINE
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip, not zlib
 
 
@@ -113,7 +116,7 @@ def decode_own(stored: Stored) -> list[Event] | None:
         return None
     place = stored.sequence << POSITION_BITS
     try:
-        document = _loads(stored)
+        document = orjson.loads(_payload(stored))
         if type(document) is dict:
             events = [_own_event(document, actor_id, place)]
         else:
@@ -138,6 +141,7 @@ def decode_checked(stored: Stored, actor_id: str | None, above: int) -> list[Eve
         return [replay_error(stored, InvalidEventError("subject", f"{subject!r} names no actor."))]
     try:
         documents = load(stored)
+        _check_integers(_payload(stored))
     except (ValueError, zlib.error) as error:
         return [replay_error(stored, error)]
     if not documents:
@@ -161,18 +165,32 @@ def load(stored: Stored) -> list[Any]:
     Raises:
         ValueError, zlib.error: it is no JSON, or too large.
     """
-    document = _loads(stored)
+    document = orjson.loads(_payload(stored))
     return document if isinstance(document, list) else [document]
 
 
-def _loads(stored: Stored) -> Any:
-    payload = stored.data
-    if _GZIP_HEADER in stored.headers:
-        inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
-        payload = inflate.decompress(payload, MAX_INFLATED)
-        if not inflate.eof:
-            raise ValueError("The compressed payload is cut short or too large.")
-    return orjson.loads(payload)
+def _payload(stored: Stored) -> bytes:
+    if _GZIP_HEADER not in stored.headers:
+        return stored.data
+    inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    payload = inflate.decompress(stored.data, MAX_INFLATED)
+    if not inflate.eof:
+        raise ValueError("The compressed payload is cut short or too large.")
+    return payload
+
+
+def _check_integers(payload: bytes) -> None:
+    """Raise ValueError where an integer takes more than 64 bits: orjson makes it a float."""
+    if _LONG_NUMBER.search(payload):
+        try:
+            json.loads(payload, parse_int=_check_integer)
+        except RecursionError as error:
+            raise ValueError("It is nested too deep.") from error
+
+
+def _check_integer(text: str) -> None:
+    if not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"It holds the integer {text[:30]}, which takes more than 64 bits.")
 
 
 def _own_event(document: Any, actor_id: str, place: int) -> Event:
