@@ -81,7 +81,7 @@ def test_a_server_killed_twenty_times_loses_nothing(server, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_cluster_whose_leader_is_killed_each_time_loses_nothing(tmp_path):
     with NatsCluster() as cluster:
         url = ",".join(cluster.urls)
@@ -94,7 +94,7 @@ def test_a_cluster_whose_leader_is_killed_each_time_loses_nothing(tmp_path):
             killed.start()
             cluster.wait_until_healthy()
 
-        results = run_through(url, store, tmp_path / "stop", kill_leader, 4)
+        results = run_through(url, store, tmp_path / "stop", kill_leader, 20)
         check_histories(store, results)
 
 
