@@ -2,9 +2,11 @@
 
 try:
     import nats  # noqa: F401
+    import nkeys  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "nats-py is not installed; run: python -m pip install 'django-eventstore[jetstream]'",
+        "nats-py or nkeys is not installed; run: "
+        "python -m pip install 'django-eventstore[jetstream]'",
         name=error.name,
     ) from error
 
