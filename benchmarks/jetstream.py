@@ -62,8 +62,10 @@ class BareNats:
         """Read ``number`` messages with a fresh pull consumer, decoding what they hold."""
 
         async def fetch() -> None:
+            # Gone soon after it was used: a server holds so many consumers only.
+            config = ConsumerConfig(ack_policy=AckPolicy.NONE, inactive_threshold=0.5)
             consumer = await self.jetstream.pull_subscribe(
-                subject, stream=self.stream, config=ConsumerConfig(ack_policy=AckPolicy.NONE)
+                subject, stream=self.stream, config=config
             )
             left = number
             while left:
