@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 import random
 import socket
@@ -118,6 +120,64 @@ def test_an_nkey(tmp_path):
             store.save_event(Event("order-1", "placed"))
         assert store.get_latest_version("order-1") == 2
         assert seed not in repr(store.options)
+
+
+def signed(claims, issuer):
+    """Return a JWT of `claims`, as NATS has them: signed with the nkey `issuer`."""
+
+    def part(content):
+        return base64.urlsafe_b64encode(content).rstrip(b"=")
+
+    header = {"typ": "JWT", "alg": "ed25519-nkey"}
+    claims = {"iss": issuer.public_key.decode(), "jti": "1", "iat": 1, **claims}
+    text = b".".join(part(json.dumps(each).encode()) for each in (header, claims))
+    return b".".join([text, part(issuer.sign(text))]).decode()
+
+
+def test_a_credentials_file(tmp_path):
+    nkeys = pytest.importorskip("nkeys")
+
+    def key(prefix):
+        return nkeys.from_seed(nkeys.encode_seed(os.urandom(32), prefix))
+
+    operator = key(nkeys.PREFIX_BYTE_OPERATOR)
+    account, system = key(nkeys.PREFIX_BYTE_ACCOUNT), key(nkeys.PREFIX_BYTE_ACCOUNT)
+    user, other = key(nkeys.PREFIX_BYTE_USER), key(nkeys.PREFIX_BYTE_USER)
+
+    def claims(holder, kind, **nats):
+        return {"sub": holder.public_key.decode(), "nats": {"type": kind, "version": 2, **nats}}
+
+    no_limit = {"subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "conn": -1}
+    jetstream = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
+    limits = {**no_limit, "leaf": -1, "wildcards": True, **jetstream}
+    accounts = [
+        f"{each.public_key.decode()}: {signed(claims(each, 'account', limits=held), operator)}"
+        for each, held in ((account, limits), (system, no_limit))
+    ]
+    user_jwt = signed(claims(user, "user", subs=-1, data=-1, payload=-1), account)
+    config = f"""
+    operator: {signed(claims(operator, "operator"), operator)}
+    system_account: {system.public_key.decode()}
+    resolver: MEMORY
+    resolver_preload: {{ {", ".join(accounts)} }}
+    """
+
+    def credentials(name, pair):
+        path = tmp_path / name
+        path.write_text(
+            f"-----BEGIN NATS USER JWT-----\n{user_jwt}\n------END NATS USER JWT------\n\n"
+            f"-----BEGIN USER NKEY SEED-----\n{bytes(pair.seed).decode()}\n"
+            f"------END USER NKEY SEED------\n"
+        )
+        return str(path)
+
+    with NatsServer(config=config) as server:
+        store = open_store(server.url, credentials=credentials("right.creds", user))
+        saved = store.save_event(Event("order-1", "placed"))
+        assert store.get_events("order-1") == [saved]
+        stranger = open_store(server.url, credentials=credentials("wrong.creds", other))
+        with pytest.raises(StoreUnavailableError, match="refuses the login"):
+            stranger.get_events("order-1")
 
 
 @pytest.fixture(scope="module")
