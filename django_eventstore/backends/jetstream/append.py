@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from ...exceptions import (
     DuplicateEventError,
+    EventStoreError,
     EventTooLargeError,
     StoreUnavailableError,
     UnsupportedOperation,
@@ -65,11 +66,6 @@ class Plan(NamedTuple):
     def ids(self) -> list[str]:
         """The ids of the events, in order."""
         return [new.event.id for new in self.events]
-
-    def conflict(self) -> VersionConflictError:
-        """Return the error for an append that others were always faster than."""
-        version = self.head.version
-        return VersionConflictError(self.history.actor_id, self.versions[0], None, version)
 
 
 class Appender:
@@ -149,12 +145,25 @@ class Appender:
                     return self._accepted(plans, publication.sequence)
                 taken = publication.taken
                 if call.over:
-                    raise plans[0].conflict()
+                    raise self._always_late(plans[0], expected_version)
                 if tries > 1:
                     await call.pause(0)
             # Another writer was first, or the cached head was wrong.
             known, certain = dict(heads), True
         raise AssertionError
+
+    @staticmethod
+    def _always_late(plan: Plan, expected_version: int | None) -> EventStoreError:
+        """Return the error for an append that others were faster than until its deadline."""
+        actor_id = plan.history.actor_id
+        if expected_version is not None:
+            # It is there at least: another append stands where this one was to go.
+            latest = plan.head.version + 1
+            return VersionConflictError(actor_id, plan.versions[0], expected_version, latest)
+        return StoreUnavailableError(
+            f"Other writers of the actor {actor_id!r} were faster each time this append was tried "
+            f"before its deadline; nothing of it is stored. Save it again."
+        )
 
     async def _check_ids(
         self, call: Call, history: History, head: Head, unsure: Sequence[str]
