@@ -26,8 +26,8 @@ from .signals import store_operation
 from .tracing import span_context, tracing
 
 if TYPE_CHECKING:
+    from .facade.base import StoreBase
     from .replay import ReplayError
-    from .store import EventStore
 
 logger = logging.getLogger("django_eventstore")
 
@@ -75,7 +75,7 @@ class Operation:
 class _Observed(Operation):
     def __init__(
         self,
-        store: EventStore,
+        store: StoreBase,
         name: str,
         namespace: str,
         actor_id: str | None,
@@ -147,7 +147,7 @@ class _Observed(Operation):
 _UNOBSERVED: Final = Operation()
 
 
-def observe(store: EventStore, name: str, namespace: str, actor_id: str | None = None) -> Operation:
+def observe(store: StoreBase, name: str, namespace: str, actor_id: str | None = None) -> Operation:
     """Return a context manager that tells of one operation.
 
     Args:
@@ -160,7 +160,7 @@ def observe(store: EventStore, name: str, namespace: str, actor_id: str | None =
 
 
 def observe_items(
-    store: EventStore,
+    store: StoreBase,
     name: str,
     namespace: str,
     items: Iterator[Event | ReplayError],
@@ -172,7 +172,7 @@ def observe_items(
 
 
 def aobserve_items(
-    store: EventStore,
+    store: StoreBase,
     name: str,
     namespace: str,
     items: AsyncGenerator[Event | ReplayError, None],
@@ -184,7 +184,7 @@ def aobserve_items(
 
 
 def _observed(
-    store: EventStore, name: str, namespace: str, actor_id: str | None
+    store: StoreBase, name: str, namespace: str, actor_id: str | None
 ) -> _Observed | None:
     trace = tracing()
     if trace is None and not store_operation.receivers and not logger.isEnabledFor(logging.DEBUG):
@@ -213,7 +213,7 @@ async def _areading(
                 yield item
 
 
-def retried(store: EventStore, namespace: str, actor_id: str | None, reason: Exception) -> None:
+def retried(store: StoreBase, namespace: str, actor_id: str | None, reason: Exception) -> None:
     """Tell that something is tried again because of ``reason``."""
     if store_operation.receivers or logger.isEnabledFor(logging.DEBUG):
         _tell(store, namespace, "retry", outcome_of(reason), 0, 0.0, actor_id)
@@ -225,7 +225,7 @@ def outcome_of(error: BaseException) -> str:
 
 
 def _tell(
-    store: EventStore,
+    store: StoreBase,
     namespace: str,
     name: str,
     outcome: str,
@@ -249,7 +249,7 @@ def _tell(
             )
 
 
-def _attributes(store: EventStore, namespace: str, actor_id: str | None) -> dict[str, str]:
+def _attributes(store: StoreBase, namespace: str, actor_id: str | None) -> dict[str, str]:
     attributes = {"eventstore.store": store.alias or "", "eventstore.namespace": namespace}
     if actor_id is not None:
         attributes["eventstore.actor_id"] = actor_id

@@ -19,8 +19,8 @@ from .exceptions import StoreUnavailableError
 
 if TYPE_CHECKING:
     from .backends.base import Selection
+    from .facade.store_reading import StoreReading
     from .replay import ReplayError
-    from .store import EventStore
 
 logger = logging.getLogger("django_eventstore")
 
@@ -162,7 +162,7 @@ class _Progress:
 
 
 def subscribe(
-    store: EventStore, namespace: str, selected: Selection, stop: Stop | None
+    store: StoreReading, namespace: str, selected: Selection, stop: Stop | None
 ) -> Iterator[Event]:
     """See EventStore.subscribe()."""
     with closing(store._watch(namespace)) as watch:
@@ -184,7 +184,7 @@ def subscribe(
 
 
 async def asubscribe(
-    store: EventStore, namespace: str, selected: Selection, stop: Stop | None
+    store: StoreReading, namespace: str, selected: Selection, stop: Stop | None
 ) -> AsyncIterator[Event]:
     """See EventStore.subscribe()."""
     async with aclosing(store._watch(namespace)) as watch:

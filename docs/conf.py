@@ -33,20 +33,7 @@ html_theme = "furo"
 html_title = f"django-eventstore {release}"
 
 
-def is_twin(name, parent):
-    """Tell whether a method is the asynchronous twin of another one."""
-    return name.startswith("a") and hasattr(parent, name[1:])
-
-
-def skip_twins(app, what, name, obj, skip, options):
-    """Leave out asynchronous twins: the page says once that they are there."""
-    from django_eventstore import EventStore
-
-    return True if what == "class" and is_twin(name, EventStore) else None
-
-
 def setup(app):
     for field in PyObject.doc_field_types:
         if field.name == "variable":
             field.label = "Attributes"
-    app.connect("autodoc-skip-member", skip_twins)

@@ -1,0 +1,1 @@
+"""What ``EventStore`` is composed of, a module for each job; see ``store.py``."""

@@ -1,0 +1,142 @@
+"""What a store holds: its actors, single events, figures."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from asgiref.sync import sync_to_async
+
+from ..arguments import Filters, check_listing, lookup, selection
+from ..backends.base import ActorPage, StoreStatistics
+from ..events import Event
+from ..exceptions import UnsupportedOperation
+from ..replay import ReplayError
+from ..skips import SkipReasons
+from ..upcasting import upcast_item
+from ..validation import check_integer
+from .reading import ReadingBase
+
+
+class Lookups(ReadingBase):
+    """get_actors(), get_event(), count_events() and get_statistics()."""
+
+    def get_actors(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "actor_id",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ActorPage:
+        """Return one page of actors.
+
+        Args:
+            search: only actors whose id contains this text, as written.
+            order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp`` or
+                ``last_timestamp``; descending with ``-`` in front.
+            limit: the most actors on the page; 0 gives none.
+            cursor: the ``next_cursor`` of the page before; opaque.
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+            UnsupportedOperation: the store cannot sort by that.
+        """
+        self._check_listing(search, order_by, limit, cursor)
+        if limit == 0:
+            return ActorPage()
+        return self._list_actors(self.namespace, search, order_by, limit, cursor)
+
+    async def aget_actors(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "actor_id",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ActorPage:
+        """See get_actors()."""
+        self._check_listing(search, order_by, limit, cursor)
+        if limit == 0:
+            return ActorPage()
+        return await self._alist_actors(self.namespace, search, order_by, limit, cursor)
+
+    def get_event(self, position: int) -> Event | None:
+        """Return the event at ``position``; None if there is none, or a malformed one."""
+        item = self.get_event_with_errors(position)
+        return None if isinstance(item, ReplayError) else item
+
+    async def aget_event(self, position: int) -> Event | None:
+        """See get_event()."""
+        item = await self.aget_event_with_errors(position)
+        return None if isinstance(item, ReplayError) else item
+
+    def get_event_with_errors(self, position: int) -> Event | ReplayError | None:
+        """Return the event at ``position``, a ReplayError if it is malformed, None if none is."""
+        namespace = self.namespace
+        found = self._event_at(namespace, check_integer("position", position, minimum=0))
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            return self._met(namespace, item, SkipReasons(self.alias, namespace))
+        return item
+
+    async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
+        """See get_event_with_errors()."""
+        namespace = self.namespace
+        found = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            reasons = SkipReasons(self.alias, namespace)
+            return await sync_to_async(self._met)(namespace, item, reasons)
+        return item
+
+    def get_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
+        """Return the event with this id, or None.
+
+        Name the actor where it is known: a store without an index of ids (JetStream) then looks
+        at that actor alone, and through all of its events otherwise.
+        """
+        actors = lookup(event_id, actor_id)
+        namespace = self.namespace
+        found = self._find_events(namespace, (event_id,), actors).get(event_id)
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            self._met(namespace, item, SkipReasons(self.alias, namespace))
+            return None
+        return item
+
+    async def aget_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
+        """See get_event_by_id()."""
+        actors = lookup(event_id, actor_id)
+        namespace = self.namespace
+        found = (await self._afind_events(namespace, (event_id,), actors)).get(event_id)
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            await sync_to_async(self._met)(namespace, item, SkipReasons(self.alias, namespace))
+            return None
+        return item
+
+    def count_events(self, **filters: Unpack[Filters]) -> int:
+        """Return how many events the store holds, or how many pass the filters of read_all()."""
+        selected = selection(**filters)
+        return 0 if selected.nothing else self._count_events(self.namespace, selected)
+
+    async def acount_events(self, **filters: Unpack[Filters]) -> int:
+        """See count_events()."""
+        selected = selection(**filters)
+        return 0 if selected.nothing else await self._acount_events(self.namespace, selected)
+
+    def get_statistics(self) -> StoreStatistics:
+        """Return how many events and actors the store holds; estimates where counting is slow."""
+        return self._statistics(self.namespace)
+
+    async def aget_statistics(self) -> StoreStatistics:
+        """See get_statistics()."""
+        return await self._astatistics(self.namespace)
+
+    def _check_listing(self, search: str, order_by: str, limit: int, cursor: str | None) -> None:
+        name = check_listing(search, order_by, limit, cursor)
+        if name not in self.actor_orderings:
+            raise UnsupportedOperation(
+                f"{self!r} cannot sort actors by {name}; it can by "
+                f"{', '.join(sorted(self.actor_orderings))}."
+            )
