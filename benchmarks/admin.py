@@ -32,8 +32,8 @@ from django.test.utils import override_settings
 from django.urls import reverse
 
 from django_eventstore import Event, EventStore, event_stores
-from django_eventstore.backends.base import ACTOR_ORDERINGS
 from django_eventstore.backends.database import DatabaseEventStore
+from django_eventstore.backends.values import ACTOR_ORDERINGS
 from tests.jetstream.stores import next_subject, publish
 from tests.servers import NatsServer, PostgresServer, parts
 

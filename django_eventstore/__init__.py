@@ -1,6 +1,6 @@
 """An event store for Django: append-only histories with versions, on your own database or NATS."""
 
-from .backends.base import ActorPage, ActorSummary
+from .backends.values import ActorPage, ActorSummary
 from .conf import event_store, event_stores
 from .events import Event, Snapshot
 from .exceptions import (

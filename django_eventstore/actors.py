@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .backends.base import ActorPage
+from .backends.values import ActorPage
 from .store import EventStore
 
 PAGE_SIZE = 500

@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 
 import orjson
 
-from .backends.base import ACTOR_ORDERINGS, ActorRange, NewEvent, Selection
+from .backends.values import ACTOR_ORDERINGS, ActorRange, NewEvent, Selection
 from .events import Event, Snapshot, check_event, check_snapshot, made_event
 from .exceptions import (
     DuplicateEventError,

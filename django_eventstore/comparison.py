@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from .actors import iter_actor_pages
-from .backends.base import ActorRange, Selection
+from .backends.values import ActorRange, Selection
 from .differences import event_differences
 from .events import Event
 from .store import EventStore

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Min
 from django.db.models.functions import Now
 
-from .backends.base import Selection
+from .backends.values import Selection
 from .consumer_models import Consumer, ConsumerStatus, ParkedEvent, ShardLease
 from .store import EventStore
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from django.db import transaction
 
-from .backends.base import Selection
+from .backends.values import Selection
 from .comparison import last_position
 from .consumer_models import Consumer, ParkedEvent
 from .consumers import ConsumerFigures, consumer_figures, open_consumer, place_of

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 
 from .actors import iter_actor_pages
-from .backends.base import ActorSummary
+from .backends.values import ActorSummary
 from .exceptions import InvalidEventError, UnsupportedOperation
 from .folds import fold_for
 from .replay import ReplayError

@@ -1,8 +1,8 @@
 """EventStore: the facade, the same for every backend.
 
 It validates, merges metadata, settles retries, sends signals, and leaves storing to the
-primitives of ``backends/base.py``. Each method has an asynchronous twin, named with an ``a``
-in front, which says and does the same. Where they are, in ``facade/``:
+primitives of ``backends/base.py``. Each method that may wait for a server has an asynchronous
+twin, named with an ``a`` in front, which says and does the same. Where they are, in ``facade/``:
 
 base.py            alias, namespace, with_namespace()
 saving.py          save_event(), save_events()

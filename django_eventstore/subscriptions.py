@@ -18,7 +18,7 @@ from .events import Event
 from .exceptions import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from .backends.base import Selection
+    from .backends.values import Selection
     from .facade.store_reading import StoreReading
     from .replay import ReplayError
 

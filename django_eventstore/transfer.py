@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Final
 
 from .arguments import new_events
-from .backends.base import Selection, assign_versions
+from .backends.base import assign_versions
+from .backends.values import Selection
 from .differences import event_differences
 from .events import Event, same_event
 from .exceptions import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .actors import iter_actor_pages
-from .backends.base import ActorSummary
+from .backends.values import ActorSummary
 from .differences import differing, same_json
 from .events import Event, Snapshot
 from .folds import Fold, fold_for

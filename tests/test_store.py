@@ -20,7 +20,7 @@ from django_eventstore import (
     UnsupportedOperation,
     VersionConflictError,
 )
-from django_eventstore.backends.base import make_cursor, read_cursor
+from django_eventstore.backends.cursors import make_cursor, read_cursor
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.signals import event_saved
 

@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ..backends.base import ACTOR_ORDERINGS, ActorSummary
+from ..backends.values import ACTOR_ORDERINGS, ActorSummary
 from ..events import Event
 from ..replay import ReplayError
 from .limits import scan

@@ -17,7 +17,7 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
-from ..backends.base import StoreStatistics
+from ..backends.values import StoreStatistics
 from ..conf import event_stores
 from ..events import Event
 from ..exceptions import EventStoreError, InvalidEventError

@@ -2,7 +2,7 @@
 
 To write a backend, subclass ``django_eventstore.EventStore``, fill in the abstract methods
 below, and run the contract suite of ``django_eventstore.test`` against it. What comes in has
-been validated; what goes out is one of the types named here or an error of
+been validated; what goes out is one of the types in ``values.py`` or an error of
 ``django_eventstore.exceptions`` (translate the driver's errors, in one place, with the cause
 chained). Each primitive gets the namespace as an argument: it is settled once a call.
 
@@ -12,15 +12,12 @@ overrides them.
 
 from __future__ import annotations
 
-import base64
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import orjson
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
@@ -29,21 +26,21 @@ from ..exceptions import InvalidEventError, UnsupportedOperation, VersionConflic
 from ..options import Options
 from ..replay import ReplayError
 from ..subscriptions import Watch
-from ..validation import MAX_VERSION, check_integer, check_text
+from ..validation import MAX_VERSION
+from .values import (
+    ACTOR_ORDERINGS,
+    ActorPage,
+    ActorRange,
+    NewEvent,
+    Placed,
+    Selection,
+    StoreStatistics,
+)
 
 if TYPE_CHECKING:
     from ..versions import VersionCache
 
 Item = TypeVar("Item")
-
-ACTOR_ORDERINGS: Final = (
-    "actor_id",
-    "latest_version",
-    "event_count",
-    "first_timestamp",
-    "last_timestamp",
-)
-"""What actors may be ordered by, ascending, or descending with ``-`` in front."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,145 +56,6 @@ class StoreOptions(Options):
 
     max_event_size: int = 1_000_000
     snapshots_kept: int = 10
-
-
-class NewEvent(NamedTuple):
-    """An event to append: validated, its metadata complete, its timestamp in UTC.
-
-    What ``event`` holds goes back to the caller; a backend keeps the texts.
-    """
-
-    event: Event
-    data: bytes
-    """``event.data`` as JSON text in UTF-8."""
-    metadata: bytes
-    """``event.metadata`` as JSON text in UTF-8."""
-
-
-class Placed(NamedTuple):
-    """Where an appended event went."""
-
-    version: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActorRange:
-    """Which events of an actor to read. Bounds are inclusive; versions order the events.
-
-    ``limit`` counts events: malformed ones among them are yielded, and not counted.
-    """
-
-    from_version: int = 0
-    to_version: int | None = None
-    limit: int | None = None
-    reverse: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which events of the store to read. Position orders the events.
-
-    ``after`` and ``before`` are exclusive positions, ``since`` and ``until`` inclusive
-    timestamps. ``limit`` counts events: malformed ones are yielded, and not counted.
-    """
-
-    after: int | None = None
-    before: int | None = None
-    limit: int | None = None
-    reverse: bool = False
-    event_types: frozenset[str] | None = None
-    actor_id: str | None = None
-    correlation_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    @property
-    def filters(self) -> bool:
-        """Whether anything but positions and the limit selects."""
-        return not (
-            self.event_types is None
-            and self.actor_id is None
-            and self.correlation_id is None
-            and self.since is None
-            and self.until is None
-        )
-
-    @property
-    def nothing(self) -> bool:
-        """Whether nothing can be selected: a limit of 0, or no event types to choose from."""
-        return self.limit == 0 or self.event_types == frozenset()
-
-    def matches(self, event: Event) -> bool:
-        """Tell whether ``event`` passes the filters (positions and limit are not looked at)."""
-        return (
-            (self.event_types is None or event.event_type in self.event_types)
-            and (self.actor_id is None or event.actor_id == self.actor_id)
-            and (self.correlation_id is None or event.correlation_id == self.correlation_id)
-            and (self.since is None or event.timestamp >= self.since)
-            and (self.until is None or event.timestamp <= self.until)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ActorSummary:
-    """An actor, in a listing.
-
-    Attributes:
-        actor_id: its id.
-        latest_version: the version of its newest event.
-        event_count: how many events it has.
-        first_timestamp: the timestamp of its first event (by version).
-        last_timestamp: the timestamp of its newest event (by version).
-
-    A store may leave out (None) what it cannot tell without reading the actor's events; it
-    says so in ``actor_orderings`` and its documentation.
-    """
-
-    actor_id: str
-    latest_version: int
-    event_count: int | None = None
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ActorPage:
-    """One page of a listing; iterates over its actors.
-
-    Attributes:
-        actors: the actors, in the order asked for.
-        next_cursor: give it to ``get_actors(cursor=...)`` for the next page; None on the last.
-    """
-
-    actors: list[ActorSummary] = field(default_factory=list)
-    next_cursor: str | None = None
-
-    def __iter__(self) -> Iterator[ActorSummary]:
-        return iter(self.actors)
-
-    def __len__(self) -> int:
-        return len(self.actors)
-
-    def __getitem__(self, index: int) -> ActorSummary:
-        return self.actors[index]
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStatistics:
-    """How much a store holds, in one namespace.
-
-    Attributes:
-        event_count: how many events.
-        actor_count: how many actors; None where the store cannot tell cheaply.
-        estimated: whether the numbers are estimates, because counting would be slow.
-        details: further figures of the backend's own, for people: names to numbers.
-    """
-
-    event_count: int
-    actor_count: int | None = None
-    estimated: bool = False
-    details: Mapping[str, int] = field(default_factory=dict)
 
 
 def assign_versions(
@@ -231,37 +89,6 @@ def assign_versions(
         at[actor_id] = version
         versions.append(version)
     return versions
-
-
-def make_cursor(order_by: str, value: Any, actor_id: str) -> str:
-    """Return the cursor of a listing's next page: behind ``actor_id``, which sorts by ``value``."""
-    return base64.urlsafe_b64encode(orjson.dumps([order_by, value, actor_id])).decode()
-
-
-def read_cursor(cursor: str, order_by: str) -> tuple[Any, str]:
-    """Return (value, actor_id) of a cursor that make_cursor() made for the same ``order_by``.
-
-    A value that was a datetime comes back as one.
-
-    Raises:
-        InvalidEventError: it is no cursor, or one of a listing in another order.
-    """
-    try:
-        made_for, value, actor_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if made_for != order_by:
-            raise ValueError(f"made for the order {made_for!r}")
-        check_text("actor_id", actor_id)
-        if order_by.endswith("_timestamp"):
-            value = datetime.fromisoformat(value)
-        elif order_by.endswith("actor_id"):
-            check_text("actor_id", value)
-        else:
-            check_integer("value", value, minimum=0)
-    except (ValueError, TypeError) as error:
-        raise InvalidEventError(
-            "cursor", f"{cursor[:60]!r} is not the next_cursor of a page in the order {order_by!r}."
-        ) from error
-    return value, actor_id
 
 
 class Backend(ABC):

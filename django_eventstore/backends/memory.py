@@ -17,18 +17,16 @@ from ..events import Event, Snapshot
 from ..exceptions import DuplicateEventError
 from ..replay import ReplayError
 from ..store import EventStore
-from .base import (
+from .base import StoreOptions, assign_versions
+from .cursors import make_cursor, read_cursor
+from .values import (
     ActorPage,
     ActorRange,
     ActorSummary,
     NewEvent,
     Placed,
     Selection,
-    StoreOptions,
     StoreStatistics,
-    assign_versions,
-    make_cursor,
-    read_cursor,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Unpack
 from asgiref.sync import sync_to_async
 
 from ..arguments import Bounds, actor_range
-from ..backends.base import ActorRange
+from ..backends.values import ActorRange
 from ..events import Event
 from ..observability import aobserve_items, observe_items
 from ..replay import ReplayError, ReplayResult

@@ -7,7 +7,7 @@ from typing import Unpack
 from asgiref.sync import sync_to_async
 
 from ..arguments import Filters, check_listing, lookup, selection
-from ..backends.base import ActorPage, StoreStatistics
+from ..backends.values import ActorPage, StoreStatistics
 from ..events import Event
 from ..exceptions import UnsupportedOperation
 from ..replay import ReplayError

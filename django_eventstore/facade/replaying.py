@@ -9,7 +9,7 @@ from typing import TypeVar
 from asgiref.sync import sync_to_async
 
 from ..arguments import check_upto
-from ..backends.base import ActorRange
+from ..backends.values import ActorRange
 from ..events import Event, Snapshot
 from ..exceptions import InvalidEventError
 from ..observability import observe

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from asgiref.sync import sync_to_async
 
 from ..arguments import Expect, as_list, check_exists, check_expected, new_events
-from ..backends.base import NewEvent, Placed
+from ..backends.values import NewEvent, Placed
 from ..events import Event, made_event, same_event
 from ..exceptions import DuplicateEventError, UnsupportedOperation, VersionConflictError
 from ..metadata import acurrent_event_metadata, current_event_metadata

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 
 from .. import subscriptions
 from ..arguments import Reading, selection
-from ..backends.base import Selection
+from ..backends.values import Selection
 from ..events import Event
 from ..observability import aobserve_items, observe_items
 from ..replay import ReplayError

@@ -11,7 +11,7 @@ from inspect import isawaitable
 from typing import TypeVar
 
 from ..arguments import Decided, decided_for
-from ..backends.base import ActorRange
+from ..backends.values import ActorRange
 from ..events import Event, Snapshot
 from ..exceptions import VersionConflictError
 from ..observability import retried

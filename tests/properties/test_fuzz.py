@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_eventstore import Event, InvalidEventError, ReplayError
-from django_eventstore.backends.base import NewEvent
 from django_eventstore.backends.jetstream.codec import (
     compress,
     decode_checked,
@@ -23,6 +22,7 @@ from django_eventstore.backends.jetstream.codec import (
 )
 from django_eventstore.backends.jetstream.stored import Mark, Stored
 from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.values import NewEvent
 from django_eventstore.events import check_event
 from django_eventstore.ndjson import Line, read_ndjson, to_line
 from django_eventstore.transfer import import_events

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from django_eventstore import Event, Snapshot, event_metadata
-from django_eventstore.backends.base import ACTOR_ORDERINGS
+from django_eventstore.backends.values import ACTOR_ORDERINGS
 from django_eventstore.store import MUST_EXIST
 from tests.properties import model
 from tests.properties.stores import DATABASES, Refused, form, fresh_namespace, outcome

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from django.db.backends.utils import CursorWrapper
 
-from ..base import ActorPage, ActorSummary, StoreStatistics, make_cursor, read_cursor
+from ..cursors import make_cursor, read_cursor
+from ..values import ActorPage, ActorSummary, StoreStatistics
 from .queries import Fetch
 from .tables import ACTOR_COLUMNS, ACTORS, EVENTS
 from .vendor import Vendor

@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from ...exceptions import UnsupportedOperation
-from ..base import NewEvent
+from ..values import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, correlation_of, format_utc, parse_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS, SNAPSHOTS, WRITERS

@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from ...exceptions import UnsupportedOperation
 from ...validation import MAX_VERSION
-from ..base import NewEvent, Placed
+from ..values import NewEvent, Placed
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, correlation_of, mark_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from ...events import Event
 from ...replay import ReplayError
 from ...validation import MAX_TEXT_LENGTH
-from ..base import ActorRange, Selection
+from ..values import ActorRange, Selection
 from .rows import DATA, POSITION, VERSION, Row, decode_events
 from .tables import EVENTS
 from .vendor import Vendor

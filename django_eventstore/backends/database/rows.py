@@ -13,7 +13,7 @@ from ...exceptions import InvalidEventError
 from ...metadata import CORRELATION_ID
 from ...replay import ReplayError
 from ...validation import MAX_TEXT_LENGTH
-from ..base import NewEvent
+from ..values import NewEvent
 
 Row: TypeAlias = tuple[Any, ...]
 

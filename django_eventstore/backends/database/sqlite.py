@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from ...validation import MAX_VERSION
-from ..base import NewEvent, Placed
+from ..values import NewEvent, Placed
 from .rows import Row, correlation_of, format_utc, parse_utc
 from .tables import ACTORS, EVENT_COLUMNS, EVENTS, RETENTION
 from .vendor import Move, Vendor

@@ -18,16 +18,8 @@ from ...observability import retried
 from ...replay import ReplayError
 from ...store import EventStore
 from ...subscriptions import Watch
-from ..base import (
-    ActorPage,
-    ActorRange,
-    NewEvent,
-    Placed,
-    Selection,
-    StoreOptions,
-    StoreStatistics,
-    assign_versions,
-)
+from ..base import StoreOptions, assign_versions
+from ..values import ActorPage, ActorRange, NewEvent, Placed, Selection, StoreStatistics
 from . import actors, checks, retention, snapshots
 from .errors import is_lost, is_unavailable, should_try_again, unavailable, violated_constraint
 from .notifications import PostgresWatch, announce_append, can_listen

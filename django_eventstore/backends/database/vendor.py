@@ -15,7 +15,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from ..base import NewEvent, Placed, assign_versions
+from ..base import assign_versions
+from ..values import NewEvent, Placed
 from .rows import Row, event_columns
 from .tables import SNAPSHOTS
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
-from ..base import ActorRange
+from ..values import ActorRange
 from .call import Call
 from .connection import Exchange
 from .history import (

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Final
 
 from ...events import Event
-from ..base import ActorPage, ActorRange, ActorSummary, make_cursor
+from ..cursors import make_cursor
+from ..values import ActorPage, ActorRange, ActorSummary
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import decode_own

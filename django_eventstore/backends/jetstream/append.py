@@ -23,7 +23,8 @@ from ...exceptions import (
 )
 from ...fresh_ids import take_fresh
 from ...versions import Head, VersionCache
-from ..base import NewEvent, Placed, assign_versions
+from ..base import assign_versions
+from ..values import NewEvent, Placed
 from .call import ApiError, Call, read_api_reply
 from .codec import MAX_EVENTS, encode, header_block, load, message_id, position
 from .connection import NO_RESPONDERS, Request

@@ -18,7 +18,7 @@ import orjson
 from ...events import Event, made_event
 from ...exceptions import EventTooLargeError, InvalidEventError
 from ...replay import ReplayError
-from ..base import NewEvent
+from ..values import NewEvent
 from .names import encode_name
 from .stored import Mark, Stored
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..base import Selection, StoreStatistics
+from ..values import Selection, StoreStatistics
 from .call import Call
 from .codec import POSITION_BITS
 from .store_reader import PAGE, StoreReader

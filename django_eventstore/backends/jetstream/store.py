@@ -21,15 +21,8 @@ from ...versions import (
     SharedVersionCache,
     VersionCache,
 )
-from ..base import (
-    ActorPage,
-    ActorRange,
-    NewEvent,
-    Placed,
-    Selection,
-    StoreStatistics,
-    read_cursor,
-)
+from ..cursors import read_cursor
+from ..values import ActorPage, ActorRange, NewEvent, Placed, Selection, StoreStatistics
 from .actor_reader import ActorReader
 from .actors import Listing, list_actors
 from .append import Appender

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
-from ..base import ActorRange, Selection
+from ..values import ActorRange, Selection
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import POSITION_BITS, decode_own

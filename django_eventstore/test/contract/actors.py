@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...backends.base import ACTOR_ORDERINGS
+from ...backends.values import ACTOR_ORDERINGS
 from ...events import Event
 from ...exceptions import InvalidEventError, UnsupportedOperation
 from .base import ContractBase, make_events, raises

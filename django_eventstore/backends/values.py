@@ -1,0 +1,158 @@
+"""What goes into the primitives of a backend, and what comes out beside events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from ..events import Event
+
+ACTOR_ORDERINGS: Final = (
+    "actor_id",
+    "latest_version",
+    "event_count",
+    "first_timestamp",
+    "last_timestamp",
+)
+"""What actors may be ordered by, ascending, or descending with ``-`` in front."""
+
+
+class NewEvent(NamedTuple):
+    """An event to append: validated, its metadata complete, its timestamp in UTC.
+
+    What ``event`` holds goes back to the caller; a backend keeps the texts.
+    """
+
+    event: Event
+    data: bytes
+    """``event.data`` as JSON text in UTF-8."""
+    metadata: bytes
+    """``event.metadata`` as JSON text in UTF-8."""
+
+
+class Placed(NamedTuple):
+    """Where an appended event went."""
+
+    version: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorRange:
+    """Which events of an actor to read. Bounds are inclusive; versions order the events.
+
+    ``limit`` counts events: malformed ones among them are yielded, and not counted.
+    """
+
+    from_version: int = 0
+    to_version: int | None = None
+    limit: int | None = None
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which events of the store to read. Position orders the events.
+
+    ``after`` and ``before`` are exclusive positions, ``since`` and ``until`` inclusive
+    timestamps. ``limit`` counts events: malformed ones are yielded, and not counted.
+    """
+
+    after: int | None = None
+    before: int | None = None
+    limit: int | None = None
+    reverse: bool = False
+    event_types: frozenset[str] | None = None
+    actor_id: str | None = None
+    correlation_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything but positions and the limit selects."""
+        return not (
+            self.event_types is None
+            and self.actor_id is None
+            and self.correlation_id is None
+            and self.since is None
+            and self.until is None
+        )
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing can be selected: a limit of 0, or no event types to choose from."""
+        return self.limit == 0 or self.event_types == frozenset()
+
+    def matches(self, event: Event) -> bool:
+        """Tell whether ``event`` passes the filters (positions and limit are not looked at)."""
+        return (
+            (self.event_types is None or event.event_type in self.event_types)
+            and (self.actor_id is None or event.actor_id == self.actor_id)
+            and (self.correlation_id is None or event.correlation_id == self.correlation_id)
+            and (self.since is None or event.timestamp >= self.since)
+            and (self.until is None or event.timestamp <= self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSummary:
+    """An actor, in a listing.
+
+    Attributes:
+        actor_id: its id.
+        latest_version: the version of its newest event.
+        event_count: how many events it has.
+        first_timestamp: the timestamp of its first event (by version).
+        last_timestamp: the timestamp of its newest event (by version).
+
+    A store may leave out (None) what it cannot tell without reading the actor's events; it
+    says so in ``actor_orderings`` and its documentation.
+    """
+
+    actor_id: str
+    latest_version: int
+    event_count: int | None = None
+    first_timestamp: datetime | None = None
+    last_timestamp: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActorPage:
+    """One page of a listing; iterates over its actors.
+
+    Attributes:
+        actors: the actors, in the order asked for.
+        next_cursor: give it to ``get_actors(cursor=...)`` for the next page; None on the last.
+    """
+
+    actors: list[ActorSummary] = field(default_factory=list)
+    next_cursor: str | None = None
+
+    def __iter__(self) -> Iterator[ActorSummary]:
+        return iter(self.actors)
+
+    def __len__(self) -> int:
+        return len(self.actors)
+
+    def __getitem__(self, index: int) -> ActorSummary:
+        return self.actors[index]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """How much a store holds, in one namespace.
+
+    Attributes:
+        event_count: how many events.
+        actor_count: how many actors; None where the store cannot tell cheaply.
+        estimated: whether the numbers are estimates, because counting would be slow.
+        details: further figures of the backend's own, for people: names to numbers.
+    """
+
+    event_count: int
+    actor_count: int | None = None
+    estimated: bool = False
+    details: Mapping[str, int] = field(default_factory=dict)
