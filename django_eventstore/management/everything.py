@@ -38,7 +38,7 @@ def replay_everything(
         run = new_run_name()
         command.stderr.write(f"This is run {run}: on another host, add --run {run} to join it.")
     statistics = store.get_statistics()
-    progress = Progress(command.stderr, "Replaying", statistics.event_count)
+    progress = Progress(command.stderr, "Replaying", statistics.event_count, joining=True)
 
     def on_progress(report: ReplayAllReport) -> None:
         progress.show(report.events, report.events, "events")

@@ -143,9 +143,12 @@ class Progress:
         out: where to (standard error, so that output can be piped on).
         label: what is being done.
         total: how much there is to do, in the unit of ``show(done)``; None: unknown.
+        joining: what the first ``show()`` tells of was done before, and is not in the rate.
     """
 
-    def __init__(self, out: OutputWrapper, label: str, total: int | None = None) -> None:
+    def __init__(
+        self, out: OutputWrapper, label: str, total: int | None = None, *, joining: bool = False
+    ) -> None:
         self.out = out
         self.label = label
         self.total = total
@@ -153,10 +156,13 @@ class Progress:
         self.bar = out.isatty()
         self._next = self.started + (0.0 if self.bar else _PLAIN_INTERVAL)
         self._drawn = False
+        self._before = None if joining else 0
 
     def show(self, done: int, count: int, unit: str) -> None:
         """Show that ``done`` of the total is done, which makes ``count`` of ``unit``."""
-        rate = count / max(time.monotonic() - self.started, 0.001)
+        if self._before is None:
+            self._before = count
+        rate = (count - self._before) / max(time.monotonic() - self.started, 0.001)
         self._show(f"{self._part(done)} {count:,} {unit}, {rate:,.0f}/s")
 
     def show_part(self, done: int) -> None:

@@ -82,6 +82,19 @@ def test_progress_is_plain_lines_now_and_then_where_there_is_no_terminal(monkeyp
     assert out.getvalue() == "Importing 10% 100 events, 10/s\nImporting 20% 200 events, 10/s\n"
 
 
+def test_the_rate_of_joined_work_leaves_out_what_was_done_before(monkeypatch):
+    out = io.StringIO()
+    clock = [100.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
+    progress = Progress(OutputWrapper(out), "Replaying", 1000, joining=True)
+
+    progress.show(500, 500, "events")
+    clock[0] = 110.0
+    progress.show(600, 600, "events")
+
+    assert out.getvalue() == "Replaying 60% 600 events, 10/s\n"
+
+
 def test_an_import_shows_a_bar_on_a_terminal_and_takes_it_away(project, tmp_path):
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"".join(map(to_line, generate(100))))
