@@ -1,4 +1,4 @@
-"""The loop of whatever works on leased shards: projection workers and forwarders."""
+"""The loop of whatever works on leased shards, and waiting for servers that are away."""
 
 from __future__ import annotations
 
@@ -8,20 +8,70 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    close_old_connections,
+)
 
+from .backends.database.errors import explain, is_unavailable
 from .consumer_models import Consumer
 from .exceptions import LeaseLost, StoreUnavailableError
 from .leases import ShardLeases
 from .store import EventStore
-from .subscriptions import Pacing, Stop
+from .subscriptions import Pacing, Stop, Watch
 
 logger = logging.getLogger("django_eventstore")
 
 _LOOK_SECONDS: Final = 0.5
 """How often a worker looks whether others came or went, to share with them."""
+
+Made = TypeVar("Made")
+
+
+def make_when_possible(make: Callable[[], Made], name: str, stop: Stop | None) -> Made | None:
+    """Return what ``make`` returns, as soon as the database that it asks is there.
+
+    Args:
+        make: called again, with growing pauses, while the database cannot be reached.
+        name: what is to start; for the log.
+        stop: ends the wait.
+
+    Returns:
+        None: it was told to stop before.
+
+    Raises:
+        ImproperlyConfigured: the database is there and refuses, as where tables are missing.
+    """
+    pacing = Pacing(Watch(), stop)
+    while not pacing.stopped():
+        try:
+            return make()
+        except (OperationalError, ProgrammingError, InterfaceError) as error:
+            if not is_unavailable(error):
+                raise ImproperlyConfigured(f"{name} cannot start: {explain(error)}") from error
+            _prepare_next_try(name, "start", error, pacing)
+            pacing.wait()
+    return None
+
+
+def _prepare_next_try(consumer: str, what: str, error: Exception, pacing: Pacing) -> None:
+    """Say what a consumer waits for; let the next try connect anew, after a longer pause."""
+    logger.warning(
+        "%s cannot %s, and tries again: %s",
+        consumer,
+        what,
+        str(error).strip(),
+        extra={"consumer": consumer, "reason": str(error)},
+    )
+    # This thread's that are broken.
+    close_old_connections()
+    pacing.failed()
 
 
 class LeasedWork(ABC):
@@ -60,7 +110,7 @@ class LeasedWork(ABC):
         """Tell whether to end, now that there is nothing to do."""
 
     def loop(self) -> None:
-        """Become a member, and work until told to stop, or done."""
+        """Work as a member until told to stop, or done."""
         with self.leases.membership():
             self.keep_working()
 
@@ -126,16 +176,8 @@ class LeasedWork(ABC):
         except LeaseLost as error:
             logger.warning("%s", error)
         except (StoreUnavailableError, DatabaseError, InterfaceError) as error:
-            logger.warning(
-                "%s cannot go on, and tries again: %s",
-                self.consumer,
-                error,
-                extra={"consumer": str(self.consumer), "reason": str(error)},
-            )
             self.leases.error = str(error)
-            # The next query connects anew, where the connection is broken.
-            connections[self.using].close_if_unusable_or_obsolete()
-            pacing.failed()
+            _prepare_next_try(str(self.consumer), "go on", error, pacing)
         else:
             self.leases.error = ""
             return done

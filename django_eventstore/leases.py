@@ -81,8 +81,7 @@ class ShardLeases:
 
     @contextmanager
     def membership(self) -> Iterator[None]:
-        """Register the worker, send heartbeats inside, and give everything up at the end."""
-        self._register()
+        """Send heartbeats inside, and give everything up at the end; ``balance()`` registers."""
         done = threading.Event()
         heartbeat = threading.Thread(
             target=self._send_heartbeats, args=(done,), name="heartbeat", daemon=True
@@ -107,7 +106,7 @@ class ShardLeases:
         """
         alive = self._alive_workers()
         if self._worker.pk not in alive:
-            # It stalled for longer than its lease, and may have been cleared away.
+            # It is new, or stalled for longer than its lease and may have been cleared away.
             if not self._beat():
                 self._register()
             alive[self._worker.pk] = self._worker
@@ -199,6 +198,13 @@ class ShardLeases:
     # -- inside
 
     @property
+    def _consumers(self) -> QuerySet[Consumer]:
+        """The consumer's row, while that is what it was when the worker began."""
+        return Consumer.objects.using(self._using).filter(
+            pk=self.consumer.pk, status=self.consumer.status
+        )
+
+    @property
     def _leases(self) -> QuerySet[ShardLease]:
         return ShardLease.objects.using(self._using).filter(consumer=self.consumer)
 
@@ -220,12 +226,9 @@ class ShardLeases:
         with transaction.atomic(using=self._using):
             # One number for everything held: shards that are kept move on to it, too. The update
             # also makes workers that take shards at the same time wait for each other.
-            consumers = Consumer.objects.using(self._using).filter(
-                pk=self.consumer.pk, status=self.consumer.status
-            )
-            if not consumers.update(fencing=F("fencing") + 1):
+            if not self._consumers.update(fencing=F("fencing") + 1):
                 raise ConsumerReplaced(self.consumer.name)
-            fencing = consumers.values_list("fencing", flat=True).get()
+            fencing = self._consumers.values_list("fencing", flat=True).get()
             if self.positions:
                 self._update(self.positions, fencing=fencing)
             free = self._leases.filter(shard__in=shards)
@@ -254,6 +257,8 @@ class ShardLeases:
         return ConsumerWorker(consumer=self.consumer, name=name, exclusive=self._exclusive)
 
     def _register(self) -> None:
+        if not self._consumers.exists():
+            raise ConsumerReplaced(self.consumer.name)
         workers = ConsumerWorker.objects.using(self._using).filter(consumer=self.consumer)
         workers.filter(expires_at__lt=Now(), shards=None).delete()
         self.positions.clear()
@@ -288,15 +293,17 @@ class ShardLeases:
             connections[self._using].close()
 
     def _leave(self) -> None:
+        if self._worker._state.adding:
+            return
         try:
-            self.flush()
-        except LeaseLost as error:
-            logger.warning("%s", error)
+            try:
+                self.flush()
+            except LeaseLost as error:
+                logger.warning("%s", error)
+            # Its shards become free with it.
+            self._worker.delete(using=self._using)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("A worker of %s could not say that it ends: %s", self.consumer, error)
-            return
-        # Its shards become free with it.
-        self._worker.delete(using=self._using)
 
 
 @lru_cache(maxsize=64)

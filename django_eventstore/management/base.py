@@ -21,11 +21,12 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     OutputWrapper,
 )
-from django.db import reset_queries
+from django.db import DatabaseError, InterfaceError, reset_queries
 from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 from django.utils.module_loading import import_string
 
+from ..backends.database.errors import explain
 from ..conf import event_stores, parse_duration
 from ..exceptions import EventStoreError, InvalidEventError
 from ..store import EventStore
@@ -99,6 +100,8 @@ class EventStoreCommand(BaseCommand):
             raise CommandError(printable(str(error)), returncode=WRONG_ARGUMENTS) from error
         except (EventStoreError, ImproperlyConfigured) as error:
             raise CommandError(printable(str(error))) from error
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(printable(f"The database fails: {explain(error)}")) from error
         except BrokenPipeError:
             # Whoever read our output has had enough; nothing more can be said to it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

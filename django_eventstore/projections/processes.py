@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from ..consuming import make_when_possible
 from ..exceptions import ConsumerReplaced
 from ..leases import DEFAULT_LEASE
 from ..processes import AnyOf, told_to_stop, watch_processes
@@ -74,7 +76,10 @@ def _run(make: str, name: str, **options: Any) -> int:
     applied = 0
     try:
         while True:
-            worker: ProjectionWorker = import_string(make)(name, **options)
+            start = partial(import_string(make), name, **options)
+            worker: ProjectionWorker | None = make_when_possible(start, name, options["stop"])
+            if worker is None:
+                return applied
             with suppress(ConsumerReplaced):
                 return applied + worker.run()
             applied += worker.applied

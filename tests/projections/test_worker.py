@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -24,6 +26,7 @@ from django_eventstore.projections import (
     register,
 )
 from django_eventstore.projections.parking import Parking
+from tests.databases import child_environment, sqlite_settings
 
 from .figures import agree
 from .models import Total
@@ -366,3 +369,26 @@ def test_the_command_ends_in_order_on_sigterm():
     call_command("run_projections", "counting-default")
     terminate.join()
     assert not ConsumerWorker.objects.exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("alias", ["default", "postgres"])
+def test_missing_tables_end_the_command_at_once(alias, workers, request, tmp_path):
+    if alias == "postgres":
+        # Never migrated, unlike that of the tests.
+        empty = request.getfixturevalue("postgres_server").django_settings("postgres")
+    else:
+        empty = sqlite_settings("empty", tmp_path)
+    arguments = ("run_projections", f"counting-{alias}", f"--workers={workers}")
+    ended = subprocess.run(
+        [sys.executable, "-m", "django", *arguments],
+        check=False,
+        env={**os.environ, **child_environment(**{alias: empty})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert f"counting-{alias} cannot start: " in ended.stderr
+    assert "have all migrations been applied, with migrate?" in ended.stderr
+    assert "Traceback" not in ended.stderr

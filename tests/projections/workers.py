@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import suppress
@@ -15,7 +16,7 @@ from django.test import override_settings
 from django_eventstore import Event, event_stores
 from django_eventstore.exceptions import StoreUnavailableError
 from django_eventstore.forwarding import Forwarder
-from django_eventstore.projections import ProjectionWorker, get_projection
+from django_eventstore.projections import ProjectionWorker, get_projection, processes
 from tests.projections.figures import agree, contents
 
 LEASE = timedelta(seconds=0.5)
@@ -113,8 +114,26 @@ def save_until(path, alias):
 
 
 def work_until(path, name):
-    """Work on a projection until the file is there."""
-    return work(name, stop=Made(path))
+    """Work on a projection until the file is there, as the command does."""
+    return processes.work([name], stop=Made(path), lease=LEASE)
+
+
+def work_and_tell(path, name, waits):
+    """Do the same; make the file `waits` when the log says that it cannot start yet."""
+    logging.getLogger("django_eventstore").addHandler(Telling(waits))
+    return work_until(path, name)
+
+
+class Telling(logging.Handler):
+    """Makes a file when the log says that a worker cannot start yet."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def emit(self, record):
+        if "cannot start, and tries again" in record.getMessage():
+            self.path.touch()
 
 
 def forward_until(path, source, target, stores):

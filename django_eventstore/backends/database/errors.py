@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from ...exceptions import StoreUnavailableError
 from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
@@ -58,6 +64,14 @@ def is_unavailable(error: Exception) -> bool:
     if not isinstance(error, OperationalError):
         return False
     return getattr(error.__cause__, "sqlite_errorcode", None) != _SQLITE_ERROR
+
+
+def explain(error: DatabaseError | InterfaceError) -> str:
+    """Return what the database said, and what may be the cause."""
+    text = str(error).strip()
+    if isinstance(error, OperationalError | ProgrammingError) and not is_unavailable(error):
+        return f"{text} (have all migrations been applied, with migrate?)"
+    return text
 
 
 def unavailable(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
 
+from django_eventstore.consuming import make_when_possible
+from django_eventstore.exceptions import StoreUnavailableError
 from django_eventstore.forwarding import Forwarder, forwarding_figures
 from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import WRONG_ARGUMENTS, EventStoreCommand, positive
@@ -72,7 +76,8 @@ cannot be read; 2 wrong arguments"""
             )
         if not options["status"]:
             progress = Progress(self.stderr, "Forwarding", None)
-            Forwarder(
+            start = partial(
+                Forwarder,
                 source,
                 target,
                 follow=options["follow"],
@@ -80,9 +85,17 @@ cannot be read; 2 wrong arguments"""
                 stop=self.interrupt,
                 lease=timedelta(seconds=options["lease_seconds"]),
                 on_progress=lambda sent: progress.show(sent, sent, "events"),
-            ).run()
+            )
+            name = f"Forwarding from {source.alias} to {target.alias}"
+            if forwarder := make_when_possible(start, name, self.interrupt):
+                forwarder.run()
             progress.clear()
-        figures = forwarding_figures(source, target)
+        try:
+            figures = forwarding_figures(source, target)
+        except (DatabaseError, InterfaceError, StoreUnavailableError):
+            if self.interrupt.is_set():
+                return  # what it waited for is away, and the log has said so
+            raise
         if options["format"] == "json":
             self.print_json(figures.to_dict())
         else:
