@@ -31,6 +31,7 @@ from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.consumers import open_consumer
 from django_eventstore.middleware import EventMetadataMiddleware
 from django_eventstore.signals import store_operation
+from tests.commands.running import tamper
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"
@@ -326,6 +327,34 @@ class TestPrometheus:
             self.sample("eventstore_operation_seconds_count", operation="save"),
         ]
         assert [new - old for new, old in zip(after, before, strict=True)] == [1, 1, 2, 2]
+
+    def test_deciding_again_is_counted_with_its_reason(self, store):
+        retried = {"operation": "retry", "outcome": "conflict"}
+        before = self.sample("eventstore_operations_total", **retried)
+        rivals = iter([Event("order-1", "changed by one"), Event("order-1", "by another")])
+
+        def decide(state):
+            for rival in rivals:
+                store.save_event(rival)
+                break
+            return Event("order-1", "paid")
+
+        store.update("order-1", decide, apply, 0)
+
+        assert self.sample("eventstore_operations_total", **retried) - before == 2
+
+    @pytest.mark.django_db
+    def test_malformed_events_are_counted_each_time_that_one_is_met(self):
+        store = event_stores["default"]
+        malformed, good = store.save_events([Event("order-1", "placed"), Event("order-1", "paid")])
+        tamper(malformed.position, data="no JSON")
+        before = self.sample("eventstore_malformed_events_total", store="default")
+
+        assert store.get_events("order-1") == [good]
+        assert list(store.read_all()) == [good]
+
+        after = self.sample("eventstore_malformed_events_total", store="default")
+        assert after - before == 2
 
 
 @pytest.mark.django_db
