@@ -31,7 +31,7 @@ from .conf import event_stores
 from .consumer_models import Consumer, ConsumerStatus, ConsumerWorker
 from .consumers import create_consumer, place_of
 from .consuming import LeasedWork
-from .exceptions import EventStoreError, LeaseLost
+from .exceptions import EventStoreError
 from .processes import told_to_stop, watch_processes
 from .regression import StateDifference
 from .replay_models import ReplayFinding, ReplayRun
@@ -197,36 +197,13 @@ class _HandlingWorker(ShardReader):
 
     def work_off(self, batch: Sequence[Task], end: int) -> int | None:
         report = ReplayAllReport()
-        around = partial(transaction.atomic, using=self.using)
-        handle = Handler(self._task, report, around)
-        shards: set[int] = set()
-        committed = False
-
-        def remember() -> None:
-            nonlocal committed
-            committed = True
-            self.leases.remember(shards, end)
-
-        deadline = time.monotonic() + self.longest_batch
-        try:
-            with transaction.atomic(using=self.using):
-                # The first callback: one of the handler's may fail, and then it is too late.
-                transaction.on_commit(remember, using=self.using)
-                for item, position, shard in batch:
-                    shards.add(shard)
-                    handle(item)
-                    if time.monotonic() >= deadline and position < batch[-1].position:
-                        end = position
-                        break
-                self.leases.advance(shards, end)
-                _record(self._replay, report)
-        except LeaseLost:
-            raise
-        except Exception:
-            if not committed:
-                raise
-            logger.exception("%s: a callback on commit failed", self.consumer)
-        return end
+        handle = Handler(self._task, report, partial(transaction.atomic, using=self.using))
+        return self.commit(
+            batch,
+            end,
+            lambda task: handle(task.item),
+            finish=lambda: _record(self._replay, report),
+        )
 
 
 class _ComparingWorker(LeasedWork):

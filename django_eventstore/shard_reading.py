@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from django.db import connections
+from django.db import connections, transaction
 
 from .comparison import last_position
 from .consumer_models import Consumer
@@ -18,6 +19,8 @@ from .leases import DEFAULT_LEASE
 from .replay import ReplayError
 from .store import EventStore
 from .subscriptions import Stop
+
+logger = logging.getLogger("django_eventstore")
 
 Item = Event | ReplayError
 
@@ -52,7 +55,6 @@ class ShardReader(LeasedWork):
 
     Attributes:
         before: see above.
-        longest_batch: after so many seconds a transaction is to take in no further event.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class ShardReader(LeasedWork):
         self.before = before
         # On SQLite heartbeats, other workers and the application wait for each transaction.
         self._is_one_writer = not connections[self.using].features.has_select_for_update
-        self.longest_batch = LONGEST_BATCH / 5 if self._is_one_writer else LONGEST_BATCH
+        self._longest_batch = LONGEST_BATCH / 5 if self._is_one_writer else LONGEST_BATCH
         self._once = once
         self._next_flush = 0.0
 
@@ -89,6 +91,55 @@ class ShardReader(LeasedWork):
         Returns:
             The position up to which all is done; None: nothing was, read it again.
         """
+
+    def commit(
+        self,
+        batch: Sequence[Task],
+        end: int,
+        act: Callable[[Task], None],
+        finish: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Act on ``batch``, or as much of it as time allows, in one transaction that says so.
+
+        Args:
+            batch, end: see ``work_off()``.
+            act: called with each task.
+            finish: called last in the transaction.
+
+        Returns:
+            The position up to which all is done.
+
+        Raises:
+            LeaseLost: another worker has taken a shard; nothing is committed.
+            Exception: what ``act`` or the commit raised, and then nothing is known to be
+                committed: where the connection was lost, the database has to be asked.
+        """
+        shards: set[int] = set()
+        committed = False
+
+        def remember() -> None:
+            nonlocal committed
+            committed = True
+            self.leases.remember(shards, end)
+
+        deadline = time.monotonic() + self._longest_batch
+        try:
+            with transaction.atomic(using=self.using):
+                # The first callback: one of those that ``act`` adds may fail, too late to matter.
+                transaction.on_commit(remember, using=self.using)
+                for task in batch:
+                    shards.add(task.shard)
+                    act(task)
+                    if time.monotonic() >= deadline and task.position < batch[-1].position:
+                        end = task.position
+                        break
+                self.leases.advance(shards, end)
+                finish()
+        except Exception:
+            if not committed:
+                raise
+            logger.exception("%s: a callback on commit failed", self.consumer)
+        return end
 
     def is_done(self) -> bool:
         return self._once and self.all_are_at(self.end() - 1)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -92,16 +90,25 @@ class ProjectionWorker(ShardReader):
 
     def work_off(self, batch: Sequence[Task], end: int) -> int | None:
         """Apply ``batch``; where that fails, once more, to find what cannot be applied."""
-        done = _Transaction(end, set(self._blocked))
         act = self._apply_or_park if self._careful else self._apply_event
+        blocked = set(self._blocked)
+        applied = 0
+
+        def take_in(task: Task) -> None:
+            nonlocal applied
+            item = task.item
+            if item.actor_id in blocked:
+                self._parking.queue(item, task.shard)
+            elif act(item, task.shard):
+                applied += 1
+            elif item.actor_id is not None:
+                blocked.add(item.actor_id)
+
         try:
-            self._apply(batch, done, act)
+            end = self.commit(batch, end, take_in)
         except LeaseLost:
             raise
         except Exception as error:
-            if done.committed:
-                logger.exception("%s: a callback on commit failed", self.consumer)
-                return done.end
             if self._careful:
                 raise
             # The connection may have been lost during the commit, and then nobody knows whether
@@ -111,36 +118,9 @@ class ProjectionWorker(ShardReader):
             self.start_over()
             return None
         self._careful = False
-        return done.end
-
-    def _apply(
-        self,
-        batch: Sequence[Task],
-        done: _Transaction,
-        act: Callable[[Item, int], bool],
-    ) -> None:
-        def remember() -> None:
-            done.committed = True
-            self.leases.remember(done.shards, done.end)
-            self._blocked = done.blocked
-            self.applied += done.applied
-
-        deadline = time.monotonic() + self.longest_batch
-        with transaction.atomic(using=self.using):
-            # The first callback: one of the projection's may fail, and then it is too late.
-            transaction.on_commit(remember, using=self.using)
-            for item, position, shard in batch:
-                done.shards.add(shard)
-                if item.actor_id in done.blocked:
-                    self._parking.queue(item, shard)
-                elif act(item, shard):
-                    done.applied += 1
-                elif item.actor_id is not None:
-                    done.blocked.add(item.actor_id)
-                if time.monotonic() >= deadline and position < batch[-1].position:
-                    done.end = position
-                    break
-            self.leases.advance(done.shards, done.end)
+        self._blocked = blocked
+        self.applied += applied
+        return end
 
     def _apply_event(self, item: Item, shard: int) -> bool:
         if isinstance(item, ReplayError):
@@ -183,14 +163,3 @@ class ProjectionWorker(ShardReader):
                 self._parking.failed_again(row, error)
             return False
         return True
-
-
-@dataclass(slots=True)
-class _Transaction:
-    """What one transaction takes in."""
-
-    end: int
-    blocked: set[str]
-    shards: set[int] = field(default_factory=set)
-    applied: int = 0
-    committed: bool = False
