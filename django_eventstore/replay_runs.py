@@ -21,16 +21,17 @@ from secrets import token_hex
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from .actors import iter_actor_pages
+from .backends.database.errors import is_unavailable
 from .comparison import last_position
 from .conf import event_stores
 from .consumer_models import Consumer, ConsumerStatus, ConsumerWorker
 from .consumers import create_consumer, place_of
-from .consuming import LeasedWork
+from .consuming import LeasedWork, make_when_possible
 from .exceptions import EventStoreError
 from .processes import told_to_stop, watch_processes
 from .regression import StateDifference
@@ -83,11 +84,13 @@ def share_out(
     """
     run = open_run(store, task, name or new_run_name())
     options = {"pk": run.pk, "using": run._state.db, "lease": lease}
+    report = report_of(run)
     next_report = 0.0
     with closing(watch_processes(workers, _WORK, options, restart=False)) as watching:
         for _ in watching:
             if time.monotonic() >= next_report:
-                on_progress(report_of(run))
+                report = _newer_report(run, report)
+                on_progress(report)
                 next_report = time.monotonic() + _REPORT_SECONDS
     on_progress(report_of(run))
     if run.consumer.shards.filter(position__lt=run.end).exists():
@@ -95,6 +98,20 @@ def share_out(
     for difference in differences_of(run):
         on_difference(difference)
     return report_of(run)
+
+
+def _newer_report(run: ReplayRun, report: ReplayAllReport) -> ReplayAllReport:
+    """Return what the run has come to by now, or ``report`` while the database is away.
+
+    The workers say in the log that they wait for it.
+    """
+    try:
+        return report_of(run)
+    except (DatabaseError, InterfaceError) as error:
+        if not is_unavailable(error):
+            raise
+        close_old_connections()
+        return report
 
 
 def check_shareable(store: EventStore) -> None:
@@ -168,7 +185,10 @@ def differences_of(run: ReplayRun) -> Iterator[StateDifference]:
 def work_on(pk: int, using: str, lease: timedelta) -> None:
     """Work on a run, in a process of its own, until it is done or the process told to stop."""
     stop = told_to_stop()
-    run = ReplayRun.objects.using(using).select_related("consumer").get(pk=pk)
+    runs = ReplayRun.objects.using(using).select_related("consumer")
+    run = make_when_possible(partial(runs.get, pk=pk), "A replay", stop)
+    if run is None:
+        return
     kind, arguments = json.loads(run.task).popitem()
     task: Handling | Comparing = _TASKS[kind](**arguments)
     if isinstance(task, Handling):

@@ -6,10 +6,29 @@ import os
 import time
 from pathlib import Path
 
+from django_eventstore import Event, event_stores
 from tests.projections.projections import count
 
 SLOW_WHILE = "REPLAY_SLOW_WHILE"
 """The environment variable that names a file; while it is there each event takes a while."""
+
+ACTORS = 80
+DISLIKED = 50  # every 50th event
+
+
+def save_history(alias):
+    """Save 4,000 events in a store, and return them."""
+    saved = []
+    for start in range(0, 4000, 500):
+        saved += event_stores[alias].save_events(
+            [
+                Event(
+                    f"actor-{n % ACTORS}", "Disliked" if n % DISLIKED == 0 else "Counted", {"n": n}
+                )
+                for n in range(start, start + 500)
+            ]
+        )
+    return saved
 
 
 class Refused(Exception):

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from itertools import islice
 
+import psycopg
 import pytest
 from django.utils import timezone
 
@@ -19,12 +21,15 @@ from django_eventstore.replay_models import ReplayRun
 from django_eventstore.replay_runs import open_run, report_of, work_on
 from django_eventstore.replay_tasks import Handling
 from tests.children import Child
+from tests.conftest import require
 from tests.databases import child_environment
 from tests.projections.killing import KILLS, Killer, wait_until
 from tests.projections.models import Total
+from tests.projections.workers import make_tables
+from tests.servers import PostgresServer
 
 from . import functions
-from .functions import SLOW_WHILE
+from .functions import ACTORS, SLOW_WHILE
 
 pytestmark = pytest.mark.django_db(databases=["default", "postgres"], transaction=True)
 
@@ -33,8 +38,6 @@ ALIASES = [
     for alias in ("default", "postgres", "mariadb")
 ]
 LEASE = timedelta(seconds=1)
-ACTORS = 80
-DISLIKED = 50  # every 50th event
 
 
 def named(function):
@@ -44,26 +47,15 @@ def named(function):
 @pytest.fixture
 def events():
     """Return the events of a store of some length."""
-    store = event_stores["postgres"]
-    saved = []
-    for start in range(0, 4000, 500):
-        saved += store.save_events(
-            [
-                Event(
-                    f"actor-{n % ACTORS}", "Disliked" if n % DISLIKED == 0 else "Counted", {"n": n}
-                )
-                for n in range(start, start + 500)
-            ]
-        )
-    return saved
+    return functions.save_history("postgres")
 
 
 class Hosts:
     """Commands that share a run; each is what one host would run."""
 
-    def __init__(self, slow, *arguments):
+    def __init__(self, slow, *arguments, **databases):
         self.arguments = arguments
-        self.environment = {**os.environ, **child_environment(), SLOW_WHILE: str(slow)}
+        self.environment = {**os.environ, **child_environment(**databases), SLOW_WHILE: str(slow)}
         self.running = []
 
     def start(self):
@@ -233,3 +225,36 @@ def test_a_run_goes_on_where_it_was_stopped_and_is_done_once(events, tmp_path):
     assert [summary["events"] for _, (summary,) in again] == [len(events)] * 3
     counted = sum(Total.objects.using("postgres").values_list("count", flat=True))
     assert counted == sum(event.event_type == "Counted" for event in events)
+
+
+def test_a_run_goes_on_when_its_database_is_back(tmp_path):
+    """PostgreSQL is killed in the middle of a run, and its workers and its command wait."""
+    require("postgres")
+    slow = tmp_path / "slow"
+    slow.touch()
+    with PostgresServer() as server:
+        settings = server.django_settings()
+        hosts = Hosts(slow, "--handler", named(functions.handle), postgres=settings)
+        Child(make_tables, "postgres", environment=hosts.environment).result()
+        events = Child(functions.save_history, "postgres", environment=hosts.environment).result()
+
+        def handled():
+            with psycopg.connect(server.dsn()) as connection:
+                total = connection.execute("SELECT sum(count) FROM projections_total")
+                return total.fetchone()[0] or 0
+
+        try:
+            hosts.start()
+            (host,) = hosts.running
+            wait_until(handled, "events are handled")
+            server.kill()
+            tries = (b"cannot go on, and tries again" in line for line in host.stderr)
+            # By then one of the two has waited longer than the command does between two looks.
+            assert sum(islice(filter(None, tries), 8)) == 8
+            server.start()
+            slow.unlink()
+            ((status, (summary,)),) = hosts.results()
+        finally:
+            hosts.kill()
+        assert (status, summary["events"]) == (1, len(events))
+        assert handled() == sum(event.event_type == "Counted" for event in events)
