@@ -29,6 +29,7 @@ from django.utils.module_loading import import_string
 from ..backends.database.errors import explain
 from ..conf import event_stores, parse_duration
 from ..exceptions import EventStoreError, InvalidEventError
+from ..leases import DEFAULT_LEASE
 from ..store import EventStore
 from ..validation import check_integer
 from .interrupts import Interrupt
@@ -153,6 +154,21 @@ class EventStoreCommand(BaseCommand):
     def print_json(self, value: Any, out: OutputWrapper | None = None) -> None:
         """Print ``value`` as one line of JSON, to standard output unless said otherwise."""
         (out or self.stdout).write(to_json(value), style_func=str)
+
+
+def add_lease_argument(
+    parser: CommandParser,
+    meaning: str = "how long a worker that gives no sign of life keeps its share",
+) -> None:
+    """Add ``--lease-seconds``, a whole number."""
+    seconds = int(DEFAULT_LEASE.total_seconds())
+    parser.add_argument(
+        "--lease-seconds",
+        type=positive,
+        default=seconds,
+        metavar="N",
+        help=f"{meaning} (default: {seconds})",
+    )
 
 
 def positive(text: str) -> int:

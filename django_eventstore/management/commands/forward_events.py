@@ -12,8 +12,11 @@ from django.db import DatabaseError, InterfaceError
 from django_eventstore.consuming import make_when_possible
 from django_eventstore.exceptions import StoreUnavailableError
 from django_eventstore.forwarding import Forwarder, forwarding_figures
-from django_eventstore.leases import DEFAULT_LEASE
-from django_eventstore.management.base import WRONG_ARGUMENTS, EventStoreCommand, positive
+from django_eventstore.management.base import (
+    WRONG_ARGUMENTS,
+    EventStoreCommand,
+    add_lease_argument,
+)
 from django_eventstore.management.terminal import Progress, duration
 
 
@@ -53,14 +56,7 @@ cannot be read; 2 wrong arguments"""
             help="send everything again, to a target that lost or never had what was sent; what "
             "it holds is recognised",
         )
-        parser.add_argument(
-            "--lease-seconds",
-            type=positive,
-            default=int(DEFAULT_LEASE.total_seconds()),
-            metavar="N",
-            help="how long one that stands by waits for a sign of life "
-            f"(default: {DEFAULT_LEASE.total_seconds():.0f})",
-        )
+        add_lease_argument(parser, "how long one that stands by waits for a sign of life")
         parser.add_argument(
             "--status", action="store_true", help="only show how far the forwarding is"
         )

@@ -8,8 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.leases import DEFAULT_LEASE
-from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, positive
+from django_eventstore.management.base import (
+    INTERRUPTED,
+    EventStoreCommand,
+    add_lease_argument,
+    positive,
+)
 from django_eventstore.management.projecting import named_projection
 from django_eventstore.management.terminal import Progress, printable
 from django_eventstore.projections.rebuild import Rebuild, RebuildReport
@@ -51,13 +55,7 @@ arguments; 130 stopped by Ctrl-C (run it again to go on)"""
             metavar="N",
             help="how many processes build (default: 1, this one)",
         )
-        parser.add_argument(
-            "--lease-seconds",
-            type=positive,
-            default=int(DEFAULT_LEASE.total_seconds()),
-            metavar="N",
-            help="see run_projections",
-        )
+        add_lease_argument(parser)
         parser.add_argument(
             "--format",
             choices=self.formats,

@@ -11,10 +11,10 @@ from django.utils.module_loading import import_string
 
 from django_eventstore.events import Event, format_timestamp
 from django_eventstore.folds import Fold, fold_for
-from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import (
     WRONG_ARGUMENTS,
     EventStoreCommand,
+    add_lease_argument,
     dotted_path,
     json_value,
     not_negative,
@@ -117,14 +117,7 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
             help="with --all, the name of a run: on each host that is to take part, the same; it "
             "goes on where it was broken off",
         )
-        parser.add_argument(
-            "--lease-seconds",
-            type=positive,
-            default=int(DEFAULT_LEASE.total_seconds()),
-            metavar="N",
-            help="how long a worker that gives no sign of life keeps its share "
-            f"(default: {DEFAULT_LEASE.total_seconds():.0f})",
-        )
+        add_lease_argument(parser)
         parser.add_argument(
             "--after",
             type=not_negative,

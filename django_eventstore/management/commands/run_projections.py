@@ -7,8 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.leases import DEFAULT_LEASE
-from django_eventstore.management.base import EventStoreCommand, positive
+from django_eventstore.management.base import EventStoreCommand, add_lease_argument, positive
 from django_eventstore.management.projecting import named_projection
 from django_eventstore.management.terminal import duration, table, terminal_width
 from django_eventstore.projections import Projection, get_projections
@@ -47,14 +46,7 @@ worker failed; 2 wrong arguments"""
             metavar="N",
             help="how many processes to work in (default: 1, this one)",
         )
-        parser.add_argument(
-            "--lease-seconds",
-            type=positive,
-            default=int(DEFAULT_LEASE.total_seconds()),
-            metavar="N",
-            help="how long a worker that gives no sign of life keeps its share "
-            f"(default: {DEFAULT_LEASE.total_seconds():.0f})",
-        )
+        add_lease_argument(parser)
         parser.add_argument(
             "--retry-parked", action="store_true", help="try parked events again, too"
         )
