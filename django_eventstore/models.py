@@ -16,7 +16,7 @@ from .consumer_models import Consumer, ConsumerWorker, ParkedEvent, ShardLease  
 from .exceptions import UnsupportedOperation
 from .fields import CodePointField, JSONTextField, UTCDateTimeField
 from .namespaces import MAX_NAMESPACE_BYTES
-from .replay_models import ReplayFinding, ReplayRun  # noqa: F401
+from .replays.models import ReplayFinding, ReplayRun  # noqa: F401
 from .validation import MAX_TEXT_LENGTH
 
 

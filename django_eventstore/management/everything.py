@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ..exceptions import EventStoreError
-from ..regression import StateDifference
-from ..replay_report import Cause, ReplayAllReport
-from ..replay_runs import check_shareable, new_run_name
-from ..replaying import compare_all, replay_all
+from ..replays.regression import StateDifference
+from ..replays.report import Cause, ReplayAllReport
+from ..replays.running import compare_all, replay_all
+from ..replays.runs import check_shareable, new_run_name
 from ..store import EventStore
 from .base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand
 from .terminal import Progress, printable

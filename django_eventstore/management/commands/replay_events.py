@@ -29,7 +29,7 @@ from django_eventstore.management.terminal import (
     to_json,
 )
 from django_eventstore.replay import ReplayError
-from django_eventstore.replay_runs import LONGEST_NAME
+from django_eventstore.replays.runs import LONGEST_NAME
 from django_eventstore.store import EventStore
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from .leases import DEFAULT_LEASE
+from ..leases import DEFAULT_LEASE
+from ..store import EventStore
 from .regression import StateDifference
-from .replay_report import ReplayAllReport
-from .replay_runs import share_out
-from .replay_tasks import Comparing, Handling
-from .store import EventStore
+from .report import ReplayAllReport
+from .runs import share_out
+from .tasks import Comparing, Handling
 
 
 def replay_all(
@@ -27,7 +27,7 @@ def replay_all(
     """Call a function with every event of the store, each actor's in order.
 
     An event that the handler raises for is counted, and the next one follows. With several
-    workers, or a run's name, the work is shared out by shard, see ``replay_runs``: then the
+    workers, or a run's name, the work is shared out by shard, see ``runs.py``: then the
     handler runs inside a transaction of the store's database (the default one, where the store
     is in none), which also holds how far the work is. Rows that it writes there are written
     once each, whatever is killed when; what it raises undoes them.

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from django.utils.module_loading import import_string
 
-from .actors import iter_actor_pages
-from .events import Event
-from .folds import Fold, fold_for
+from ..actors import iter_actor_pages
+from ..events import Event
+from ..folds import Fold, fold_for
+from ..replay import ReplayError
+from ..store import EventStore
 from .regression import StateDifference, compare_folds
-from .replay import ReplayError
-from .replay_report import ReplayAllReport
-from .store import EventStore
+from .report import ReplayAllReport
 
 _STEP: Final = 500
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from .events import Event
-from .replay import ReplayError
+from ..events import Event
+from ..replay import ReplayError
 
 _VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"")
 

@@ -25,24 +25,24 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.db.models import F
 from django.db.models.functions import Now
 
-from .actors import iter_actor_pages
-from .backends.database.errors import is_unavailable
-from .comparison import last_position
-from .conf import event_stores
-from .consumer_models import Consumer, ConsumerStatus, ConsumerWorker
-from .consumers import create_consumer, place_of
-from .consuming import LeasedWork, make_when_possible
-from .exceptions import EventStoreError
-from .processes import told_to_stop, watch_processes
+from ..actors import iter_actor_pages
+from ..backends.database.errors import is_unavailable
+from ..comparison import last_position
+from ..conf import event_stores
+from ..consumer_models import Consumer, ConsumerStatus, ConsumerWorker
+from ..consumers import create_consumer, place_of
+from ..consuming import LeasedWork, make_when_possible
+from ..exceptions import EventStoreError
+from ..processes import told_to_stop, watch_processes
+from ..shard_reading import Item, ShardReader, Task
+from ..sharding import ShardConfig
+from ..store import EventStore
+from ..subscriptions import Stop
+from ..validation import MAX_TEXT_LENGTH, check_text
+from .models import ReplayFinding, ReplayRun
 from .regression import StateDifference
-from .replay_models import ReplayFinding, ReplayRun
-from .replay_report import Cause, ReplayAllReport
-from .replay_tasks import Comparer, Comparing, Handler, Handling, OnDifference, OnProgress
-from .shard_reading import Item, ShardReader, Task
-from .sharding import ShardConfig
-from .store import EventStore
-from .subscriptions import Stop
-from .validation import MAX_TEXT_LENGTH, check_text
+from .report import Cause, ReplayAllReport
+from .tasks import Comparer, Comparing, Handler, Handling, OnDifference, OnProgress
 
 logger = logging.getLogger("django_eventstore")
 
@@ -56,7 +56,7 @@ LONGEST_NAME: Final = MAX_TEXT_LENGTH - len(_PREFIX)
 _SHARDS: Final = ShardConfig().shard_count
 _SHARDS_AT_ONCE: Final = 32
 _REPORT_SECONDS: Final = 0.5
-_WORK: Final = "django_eventstore.replay_runs.work_on"
+_WORK: Final = "django_eventstore.replays.runs.work_on"
 _TASKS: Final = {"handle": Handling, "compare": Comparing}
 _DIFFERENCE: Final = "difference"
 _CAUSES: Final = ("malformed", "failed")

@@ -7,11 +7,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from .differences import differing, same_json
-from .events import Event
-from .folds import Fold
-from .replay import ReplayError
-from .store import EventStore
+from ..differences import differing, same_json
+from ..events import Event
+from ..folds import Fold
+from ..replay import ReplayError
+from ..store import EventStore
 
 
 @dataclass(frozen=True, slots=True)
