@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -17,9 +16,9 @@ from django_eventstore.forwarding import Forwarder, forwarding_figures
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
 from tests.projections.figures import agree
+from tests.servers.process import wait_until
 
 WRITERS = 3
-SECONDS = 60
 
 
 class Application:
@@ -75,13 +74,6 @@ class Application:
         with self._open:
             self._paused = False
             self._open.notify_all()
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def arrived(store):

@@ -158,6 +158,7 @@ def test_a_fold_that_raises_is_a_difference(store):
         (["--all", "--handler", "json.dumps", "--run", ""], "a name has 1 to 248 characters"),
         (["--all", "--handler", "json.dumps", "--run", "x" * 249], "a name has 1 to 248"),
         (["order-1", "--run", "x"], "--run goes with --all"),
+        (["order-1", "--lease-seconds", "5"], "--lease-seconds goes with --all"),
         (["--all", "--handler", "json.dumps", "--state"], "--state goes with an actor"),
         (["--all", "--handler", "json.dumps", "--apply", "json.dumps"], "--compare-with"),
         (["--all", "--compare-with", "json.dumps", "--after", "3"], "--after goes with --handler"),

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import threading
-import time
 from contextlib import contextmanager
 from itertools import count
 
@@ -14,6 +13,7 @@ from django.db import connections
 
 from django_eventstore import Event
 from django_eventstore.consumer_models import ConsumerWorker
+from tests.servers.process import wait_until
 
 KILLS = 20
 ACTORS = 60
@@ -40,13 +40,6 @@ def load(store, pause=0.05):
     finally:
         stop.set()
         thread.join()
-
-
-def wait_until(condition, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 class Killer:

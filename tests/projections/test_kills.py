@@ -27,9 +27,10 @@ from tests.children import Child
 from tests.conftest import require
 from tests.databases import child_environment
 from tests.servers import NatsServer, PostgresServer
+from tests.servers.process import wait_until
 
 from .figures import agree, contents
-from .killing import KILLS, Killer, load, wait_until
+from .killing import KILLS, Killer, load
 from .projections import make_counting
 from .workers import (
     FORWARDER_LEASE,

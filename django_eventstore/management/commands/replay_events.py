@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from django_eventstore.events import Event, format_timestamp
 from django_eventstore.folds import Fold, fold_for
+from django_eventstore.leases import DEFAULT_LEASE
 from django_eventstore.management.base import (
     WRONG_ARGUMENTS,
     EventStoreCommand,
@@ -260,9 +261,11 @@ def _run_name(text: str) -> str:
 def _check_together(options: dict[str, Any]) -> None:
     """Refuse what would be passed over in silence."""
     everything = ("handler", "compare_with", "after", "run")
+    default_lease = int(DEFAULT_LEASE.total_seconds())
     rules = [(name, bool(options["all"]), "--all") for name in everything]
     rules += [
         ("workers", options["all"] or options["workers"] == 1, "--all"),
+        ("lease_seconds", options["all"] or options["lease_seconds"] == default_lease, "--all"),
         ("state", not options["all"], "an actor"),
         ("from_version", not options["all"], "an actor"),
         ("to_version", not options["all"], "an actor"),
