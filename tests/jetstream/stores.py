@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from itertools import islice
 
 import nats
 
@@ -41,6 +42,38 @@ def publish(url, subject, raw, headers=None):
         return await connection.jetstream().publish(subject, raw, headers=headers)
 
     return talk(url, send)
+
+
+def publish_many(url, messages, together=1000):
+    """Publish (subject, payload) pairs, many at a time; each is acknowledged at the end."""
+
+    async def send(connection):
+        inbox = connection.new_inbox()
+        answers = await connection.subscribe(inbox)
+        for pairs in batched(messages, together):
+            for subject, raw in pairs:
+                await connection.publish(subject, raw, reply=inbox)
+            for _ in pairs:
+                answer = await answers.next_msg(timeout=30)
+                assert b'"error"' not in answer.data, answer.data
+
+    talk(url, send)
+
+
+def batched(items, size):
+    """Return `items` as lists of up to `size` of them."""
+    items = iter(items)
+    while part := list(islice(items, size)):
+        yield part
+
+
+def purge(url, stream, subject):
+    """Remove the messages on `subject`, as retention would."""
+
+    async def remove(connection):
+        await connection.jetstream().purge_stream(stream, subject=subject)
+
+    talk(url, remove)
 
 
 def subjects(url, store, actor_token):

@@ -10,24 +10,38 @@ from typing import Final
 
 from ...events import Event
 from ..cursors import make_cursor
-from ..values import ActorPage, ActorRange, ActorSummary
+from ..values import ActorPage, ActorRange, ActorSummary, Selection
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import decode_own
-from .history import MAX_SUBJECTS, History, leader_get, leader_request, list_subjects, read_message
+from .history import (
+    BATCHES_SINCE,
+    LISTING_SECONDS,
+    MAX_SUBJECTS,
+    PAGE_BYTES,
+    History,
+    leader_get,
+    leader_request,
+    list_subjects,
+    read_message,
+)
 from .names import decode_actor
-from .stored import Stored
+from .store_reader import StoreReader
+from .stored import Stored, from_direct
 from .streams import Stream
 
-MOST_NEWCOMERS: Final = 100
-"""How many new actors are looked up one by one, before all are listed again."""
+NEWS_PAGE: Final = 1000
+NEWS_PAGES: Final = 100
+"""How many new actors are asked for at a time, and how often before all are listed again. Servers
+that give messages one by one give one at a time."""
 
 
 class Listing:
     """The ids of all actors of a stream, kept up to date.
 
     Each actor's first append names it once. To list those subjects takes the server a time that
-    grows with their number; so that is done once, and then what is new is added.
+    grows with their number; so that is done once, and then what is new is added. Actors whose
+    events have all been removed meanwhile are still in it: who looks at them drops them.
     """
 
     def __init__(self) -> None:
@@ -35,38 +49,30 @@ class Listing:
         self._ids: list[str] = []
         self._sequence = 0  # up to which the ids are complete
 
-    async def sorted_ids(
-        self, call: Callable[[], Call], stream: Stream, *, first_page: bool
-    ) -> list[str]:
-        """Return all actor ids in order.
-
-        Where old appends were removed, actors may be gone: then a first page lists all again,
-        by all subjects, for an actor may have lost its first one.
-        """
+    async def sorted_ids(self, call: Callable[[], Call], stream: Stream) -> list[str]:
+        """Return the ids of all actors, and of some that are gone, in order."""
         state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
-        whole = state["messages"] == state["last_seq"]
-        if 0 < self._sequence <= state["last_seq"] and (whole or not first_page):
-            new = await self._newcomers(call(), stream)
+        if 0 < self._sequence <= state["last_seq"]:
+            new = await self._newcomers(call, stream)
             if new is not None:
                 return self._keep(_merged(self._ids, new), state["last_seq"])
-        subjects = await list_subjects(call, stream, f"{stream.prefix}*.{'1' if whole else '*'}")
-        start = len(stream.prefix)
-        tokens = {subject[start:].partition(".")[0] for subject in subjects}
-        names = {decode_actor(token.encode()) for token in tokens}
-        ids = sorted(name for name in names if name is not None)
-        return self._keep(ids, state["last_seq"])
+        if state["messages"] == state["last_seq"]:
+            ids = await _ids_by_first_appends(call, stream)
+        else:
+            # Old appends were removed: actors may have lost their first one.
+            ids = await _ids_by_all_appends(call, stream)
+        return self._keep(sorted(ids), state["last_seq"])
 
-    async def _newcomers(self, call: Call, stream: Stream) -> list[str] | None:
-        """Return the actors that came since; None: too many to look up one by one."""
+    async def _newcomers(self, call: Callable[[], Call], stream: Stream) -> list[str] | None:
+        """Return the actors that came since; None: so many that it is better to list all."""
         new: list[str] = []
         at = self._sequence + 1
-        while len(new) < MOST_NEWCOMERS:
-            stored = await leader_get(call, stream, seq=at, next_by_subj=f"{stream.prefix}*.1")
-            if stored is None:
+        for _ in range(NEWS_PAGES):
+            page = await _first_appends(call(), stream, at)
+            if not page:
                 return new
-            at = stored.sequence + 1
-            if stored.actor_id is not None:
-                new.append(stored.actor_id)
+            at = page[-1].sequence + 1
+            new += [stored.actor_id for stored in page if stored.actor_id is not None]
         return None
 
     def _keep(self, ids: list[str], sequence: int) -> list[str]:
@@ -74,9 +80,50 @@ class Listing:
             self._ids, self._sequence = ids, sequence
         return ids
 
+    def drop(self, ids: list[str], gone: set[str]) -> None:
+        """Forget actors that are ``gone`` from ``ids``, which sorted_ids() returned."""
+        with self._lock:
+            # Not if another thread has looked since: one of them may be back.
+            if self._ids is ids:
+                self._ids = [name for name in ids if name not in gone]
+
     def clear(self) -> None:
         """Forget all: the stream was removed."""
         self._keep([], 0)
+
+
+async def _ids_by_first_appends(call: Callable[[], Call], stream: Stream) -> set[str]:
+    """Return the actors that have their first append."""
+    subjects = await list_subjects(call, stream, f"{stream.prefix}*.1", LISTING_SECONDS)
+    start = len(stream.prefix)
+    names = (decode_actor(subject[start:-2].encode()) for subject in subjects)
+    return {name for name in names if name is not None}
+
+
+async def _ids_by_all_appends(call: Callable[[], Call], stream: Stream) -> set[str]:
+    """Return all actors, from all messages: to list all subjects would take longer."""
+    reader = StoreReader(stream, Selection())
+    names: set[str | None] = set()
+    while not reader.done:
+        names.update(stored.actor_id for stored in await reader.messages(call()))
+    return {name for name in names if name is not None}
+
+
+async def _first_appends(call: Call, stream: Stream, at: int) -> list[Stored]:
+    """Return the next first appends of actors, from sequence ``at`` on; none: there are none."""
+    query = {"seq": at, "next_by_subj": f"{stream.prefix}*.1"}
+    if stream.direct and call.connection.server_version >= BATCHES_SINCE:
+        request = call.api_request(
+            f"DIRECT.GET.{stream.name}",
+            {**query, "batch": NEWS_PAGE, "max_bytes": PAGE_BYTES},
+            many=True,
+        )
+        ((*messages, _status),) = await call.ask([request])
+        if messages:
+            return [from_direct(message) for message in messages]
+    # That none is there is for the leader to say.
+    stored = await leader_get(call, stream, **query)
+    return [] if stored is None else [stored]
 
 
 def _merged(ids: list[str], new: Sequence[str]) -> list[str]:
@@ -107,31 +154,47 @@ async def list_actors(
     """See ``Backend._list_actors()``; ``order_by`` is ``actor_id`` or ``-actor_id``, ``after``
     the last actor of the page before.
     """
-    names = await listing.sorted_ids(call, stream, first_page=after is None)
+    ids = await listing.sorted_ids(call, stream)
     descending = order_by.startswith("-")
-    if after is not None:
-        names = (
-            names[: bisect_left(names, after)]
-            if descending
-            else names[bisect_right(names, after) :]
-        )
+    if after is None:
+        names = ids
+    elif descending:
+        names = ids[: bisect_left(ids, after)]
+    else:
+        names = ids[bisect_right(ids, after) :]
     found = (name for name in (reversed(names) if descending else names) if search in name)
-    names = list(islice(found, limit + 1))
-    page = await summaries(call(), stream, names[:limit])
-    if len(names) <= limit:
+    listed: list[tuple[str, ActorSummary | None]] = []
+    gone: set[str] = set()
+    # One more than wanted tells whether there is a next page. Where many are gone, many at a time.
+    while len(listed) <= limit:
+        step = min(limit + 1 - len(listed) + len(gone), MAX_SUBJECTS)
+        part = list(islice(found, step))
+        if not part:
+            break
+        there = await summaries(call(), stream, part)
+        gone.update(name for name in part if name not in there)
+        listed += there.items()
+    if gone:
+        listing.drop(ids, gone)
+    page = [summary for _, summary in listed[:limit] if summary is not None]
+    if len(listed) <= limit:
         return ActorPage(page)
-    return ActorPage(page, make_cursor(order_by, names[limit - 1], names[limit - 1]))
+    last, _ = listed[limit - 1]
+    return ActorPage(page, make_cursor(order_by, last, last))
 
 
-async def summaries(call: Call, stream: Stream, names: Sequence[str]) -> list[ActorSummary]:
-    """Return the summaries of ``names``, from the first and last append of each."""
-    result = []
+async def summaries(
+    call: Call, stream: Stream, names: Sequence[str]
+) -> dict[str, ActorSummary | None]:
+    """Return the summaries of ``names``, from the first and last append of each.
+
+    In their order, without those that are gone; None: only malformed messages are there.
+    """
+    result = {}
     for name, first, last in await _ends(call, stream, names):
-        summary = _summary(name, first, last)
-        if summary is None:
-            summary = await _summary_of_all(call, stream, name)
-        if summary is not None:
-            result.append(summary)
+        if last is not None:
+            summary = _summary(name, first, last)
+            result[name] = summary or await _summary_of_all(call, stream, name)
     return result
 
 
@@ -152,9 +215,9 @@ async def _ends(
     return found
 
 
-def _summary(name: str, first: Stored | None, last: Stored | None) -> ActorSummary | None:
+def _summary(name: str, first: Stored | None, last: Stored) -> ActorSummary | None:
     """Return the summary that two messages of our own tell; None where they do not."""
-    if first is None or last is None:
+    if first is None:
         return None
     oldest, newest = decode_own(first), decode_own(last)
     if not oldest or not newest or first.mark is None or last.mark is None:

@@ -104,14 +104,15 @@ class Call:
         await self.connection.pause(seconds, self.deadline)
         await self.connection.connected(self.deadline)
 
-    async def attempt(self, requests: Sequence[Request]) -> None:
-        """Send ``requests`` once, and wait for the answers for some time."""
+    async def attempt(self, requests: Sequence[Request], patience: float = 0) -> None:
+        """Send ``requests`` once, and wait for the answers for some time, or for ``patience``."""
         if not self.connection.usable:
             await self.connect()
         if self.over:
             # However late this process was woken up: what it decided long ago is not sent now.
             return
-        await self.connection.send(requests, self._attempt_deadline())
+        until = time.monotonic() + patience if patience else self._attempt_deadline()
+        await self.connection.send(requests, until)
 
     def _attempt_deadline(self) -> float:
         return min(self.deadline, time.monotonic() + ATTEMPT_SECONDS)
@@ -123,11 +124,13 @@ class Call:
         return exchange
 
     async def ask(
-        self, requests: Sequence[Request], begun: Exchange | None = None
+        self, requests: Sequence[Request], begun: Exchange | None = None, patience: float = 0
     ) -> list[list[Reply]]:
         """Send ``requests`` together, again until all are answered; return the answers of each.
 
         Only for requests that change nothing. ``begun`` is what begin() returned for them.
+        ``patience``: the seconds to wait for an answer that takes the server long, even past the
+        deadline, as long as the connection stands.
 
         Raises:
             StoreUnavailableError: no answer before the deadline.
@@ -136,7 +139,8 @@ class Call:
         tries = 0
         while True:
             if begun is None:
-                await self.attempt([request for request in asked if not request.answered])
+                open_ones = [request for request in asked if not request.answered]
+                await self.attempt(open_ones, patience)
             else:
                 begun.deadline = self._attempt_deadline()
                 await begun
@@ -158,14 +162,16 @@ class Call:
             await self.pause(tries)
             tries += 1
 
-    async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
+    async def api(self, verb: str, body: Any = None, patience: float = 0) -> dict[str, Any]:
         """Ask the JetStream API, for example ``STREAM.INFO.orders``; return what it answers.
+
+        ``patience``: see ask().
 
         Raises:
             ApiError: the server refuses.
             StoreUnavailableError: no answer before the deadline.
         """
-        ((reply,),) = await self.ask([self.api_request(verb, body)])
+        ((reply,),) = await self.ask([self.api_request(verb, body)], patience=patience)
         return read_api_reply(reply)
 
     def api_request(self, verb: str, body: Any = None, *, many: bool = False) -> Request:

@@ -28,8 +28,10 @@ MAX_SUBJECTS: Final = 1000
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """About how much is fetched at a time."""
 
-SUBJECTS_PER_PAGE: Final = 100_000
-"""How many subjects ``STREAM.INFO`` lists at a time: the server's limit."""
+LISTING_SECONDS: Final = 60
+"""How long to wait for a page of all actors' subjects. The server gathers and sorts all of them
+for each page: a second or two where there are a million, several when it is busy. To ask again
+meanwhile, as for other questions, would only double its work."""
 
 Items = list[Event | ReplayError]
 
@@ -228,17 +230,25 @@ def read_message(reply: Reply) -> Stored | None:
         raise
 
 
-async def list_subjects(call: Callable[[], Call], stream: Stream, pattern: str) -> list[str]:
+async def list_subjects(
+    call: Callable[[], Call], stream: Stream, pattern: str, patience: float = 0
+) -> list[str]:
     """Return the subjects that match ``pattern`` and hold a message, from the leader.
 
-    A page of 100,000 takes the server a second where there are a million: each is a ``call``.
+    The server gives 100,000 at a time: each page is a ``call``. ``patience``: see Call.ask().
     """
     names: list[str] = []
     while True:
-        info = await call().api(
-            f"STREAM.INFO.{stream.name}", {"subjects_filter": pattern, "offset": len(names)}
-        )
+        info = await subjects_info(call(), stream, pattern, len(names), patience)
         page = info["state"].get("subjects") or {}
         names += page
         if not page or len(names) >= info.get("total", len(names)):
             return names
+
+
+async def subjects_info(
+    call: Call, stream: Stream, pattern: str, offset: int, patience: float = 0
+) -> dict[str, Any]:
+    """Return the stream's info with a page of the subjects that match, and their ``total``."""
+    query = {"subjects_filter": pattern, "offset": offset}
+    return await call.api(f"STREAM.INFO.{stream.name}", query, patience)
