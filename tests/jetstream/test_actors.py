@@ -89,6 +89,16 @@ def test_an_actor_without_its_first_append_is_listed(any_nats_server, namespace)
     assert names(store.get_actors()) == ["order-1", "order-2", "order-3"]
 
 
+def test_a_new_actor_that_has_lost_its_first_append_joins_the_list(any_nats_server, namespace):
+    store = open_store(any_nats_server.url, namespace)
+    store.save_event(Event("order-1", "placed"))
+    assert names(store.get_actors()) == ["order-1"]
+    for _ in range(2):
+        store.save_event(Event("order-2", "placed"))
+    prune(store, "order-2", 1)
+    assert names(store.get_actors()) == ["order-1", "order-2"]
+
+
 def test_an_estimate_is_near_the_truth(nats_server, namespace):
     store = open_store(nats_server.url, namespace)
     store.setup()

@@ -11,11 +11,11 @@ from ..values import ActorRange
 from .call import Call
 from .connection import Exchange
 from .history import (
-    BATCHES_SINCE,
     PAGE_BYTES,
     History,
     Items,
     fold,
+    gives_batches,
     leader_get,
     leader_request,
     own_head,
@@ -67,7 +67,7 @@ class ActorReader:
     async def _first_page(self, call: Call) -> Items:
         selected, history = self.selected, self.history
         whole = selected.from_version <= 1 and selected.limit is None and not selected.reverse
-        if whole and history.stream.direct and call.connection.server_version >= BATCHES_SINCE:
+        if whole and gives_batches(call, history.stream):
             return await self._short_history(call)
         last = await leader_get(call, history.stream, last_by_subj=f"{history.subject}*")
         await self._find_head(call, last)

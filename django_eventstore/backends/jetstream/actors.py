@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...events import Event
 from ..cursors import make_cursor
 from ..values import ActorPage, ActorRange, ActorSummary, Selection
 from .actor_reader import ActorReader
 from .call import Call
-from .codec import decode_own
+from .codec import POSITION_BITS, decode_own
 from .history import (
-    BATCHES_SINCE,
     LISTING_SECONDS,
     MAX_SUBJECTS,
     PAGE_BYTES,
     History,
+    gives_batches,
     leader_get,
     leader_request,
     list_subjects,
@@ -36,63 +36,72 @@ NEWS_PAGES: Final = 100
 that give messages one by one give one at a time."""
 
 
+class Listed(NamedTuple):
+    """Actors of a stream: all up to a sequence, and perhaps some that are gone; in order."""
+
+    ids: list[str]
+    sequence: int
+
+
 class Listing:
     """The ids of all actors of a stream, kept up to date.
 
-    Each actor's first append names it once. To list those subjects takes the server a time that
-    grows with their number; so that is done once, and then what is new is added. Actors whose
-    events have all been removed meanwhile are still in it: who looks at them drops them.
+    Listing all takes a time that grows with their number; so that is done once, and then what is
+    new is added. Actors whose events have all been removed meanwhile are still in it: who looks
+    at them drops them.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ids: list[str] = []
-        self._sequence = 0  # up to which the ids are complete
+        self._listed = Listed([], 0)
 
-    async def sorted_ids(self, call: Callable[[], Call], stream: Stream) -> list[str]:
-        """Return the ids of all actors, and of some that are gone, in order."""
+    async def update(self, call: Callable[[], Call], stream: Stream) -> Listed:
+        """Return all actors of now."""
         state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
-        if 0 < self._sequence <= state["last_seq"]:
-            new = await self._newcomers(call, stream)
-            if new is not None:
-                return self._keep(_merged(self._ids, new), state["last_seq"])
-        if state["messages"] == state["last_seq"]:
-            ids = await _ids_by_first_appends(call, stream)
+        ids, sequence = self._listed
+        if sequence > state["last_seq"]:  # it is another stream
+            ids, sequence = [], 0
+        new: Iterable[str] | None
+        if state["messages"] < state["last_seq"]:
+            # Old appends were removed: actors may have lost their first one, new ones too.
+            new = await _ids_of_appends(call, stream, sequence)
         else:
-            # Old appends were removed: actors may have lost their first one.
-            ids = await _ids_by_all_appends(call, stream)
-        return self._keep(sorted(ids), state["last_seq"])
-
-    async def _newcomers(self, call: Callable[[], Call], stream: Stream) -> list[str] | None:
-        """Return the actors that came since; None: so many that it is better to list all."""
-        new: list[str] = []
-        at = self._sequence + 1
-        for _ in range(NEWS_PAGES):
-            page = await _first_appends(call(), stream, at)
-            if not page:
-                return new
-            at = page[-1].sequence + 1
-            new += [stored.actor_id for stored in page if stored.actor_id is not None]
-        return None
-
-    def _keep(self, ids: list[str], sequence: int) -> list[str]:
+            new = await _newcomers(call, stream, sequence) if sequence else None
+            if new is None:
+                new = await _ids_of_first_appends(call, stream)
+        listed = Listed(_merged(ids, new), state["last_seq"])
         with self._lock:
-            self._ids, self._sequence = ids, sequence
-        return ids
+            self._listed = listed
+        return listed
 
-    def drop(self, ids: list[str], gone: set[str]) -> None:
-        """Forget actors that are ``gone`` from ``ids``, which sorted_ids() returned."""
+    def drop(self, listed: Listed, gone: set[str]) -> None:
+        """Forget actors that are ``gone`` from what update() returned."""
         with self._lock:
             # Not if another thread has looked since: one of them may be back.
-            if self._ids is ids:
-                self._ids = [name for name in ids if name not in gone]
+            if self._listed is listed:
+                ids = [name for name in listed.ids if name not in gone]
+                self._listed = Listed(ids, listed.sequence)
 
     def clear(self) -> None:
         """Forget all: the stream was removed."""
-        self._keep([], 0)
+        with self._lock:
+            self._listed = Listed([], 0)
 
 
-async def _ids_by_first_appends(call: Callable[[], Call], stream: Stream) -> set[str]:
+async def _newcomers(call: Callable[[], Call], stream: Stream, sequence: int) -> list[str] | None:
+    """Return the actors that came after ``sequence``; None: so many that to list all is better."""
+    new: list[str] = []
+    at = sequence + 1
+    for _ in range(NEWS_PAGES):
+        page = await _first_appends(call(), stream, at)
+        if not page:
+            return new
+        at = page[-1].sequence + 1
+        new += [stored.actor_id for stored in page if stored.actor_id is not None]
+    return None
+
+
+async def _ids_of_first_appends(call: Callable[[], Call], stream: Stream) -> set[str]:
     """Return the actors that have their first append."""
     subjects = await list_subjects(call, stream, f"{stream.prefix}*.1", LISTING_SECONDS)
     start = len(stream.prefix)
@@ -100,9 +109,12 @@ async def _ids_by_first_appends(call: Callable[[], Call], stream: Stream) -> set
     return {name for name in names if name is not None}
 
 
-async def _ids_by_all_appends(call: Callable[[], Call], stream: Stream) -> set[str]:
-    """Return all actors, from all messages: to list all subjects would take longer."""
-    reader = StoreReader(stream, Selection())
+async def _ids_of_appends(call: Callable[[], Call], stream: Stream, sequence: int) -> set[str]:
+    """Return the actors of all messages from ``sequence`` on.
+
+    That takes a time that grows with their number; to list their subjects, its square.
+    """
+    reader = StoreReader(stream, Selection(after=sequence << POSITION_BITS))
     names: set[str | None] = set()
     while not reader.done:
         names.update(stored.actor_id for stored in await reader.messages(call()))
@@ -112,7 +124,7 @@ async def _ids_by_all_appends(call: Callable[[], Call], stream: Stream) -> set[s
 async def _first_appends(call: Call, stream: Stream, at: int) -> list[Stored]:
     """Return the next first appends of actors, from sequence ``at`` on; none: there are none."""
     query = {"seq": at, "next_by_subj": f"{stream.prefix}*.1"}
-    if stream.direct and call.connection.server_version >= BATCHES_SINCE:
+    if gives_batches(call, stream):
         request = call.api_request(
             f"DIRECT.GET.{stream.name}",
             {**query, "batch": NEWS_PAGE, "max_bytes": PAGE_BYTES},
@@ -126,15 +138,13 @@ async def _first_appends(call: Call, stream: Stream, at: int) -> list[Stored]:
     return [] if stored is None else [stored]
 
 
-def _merged(ids: list[str], new: Sequence[str]) -> list[str]:
+def _merged(ids: list[str], new: Iterable[str]) -> list[str]:
     """Return the sorted ``ids`` with ``new`` ones in their places, as a list of its own.
 
     Others may be reading ``ids``. To sort what is in order but for its end takes few steps.
     """
-    if not new:
-        return ids
     unknown = {name for name in new if not _holds(ids, name)}
-    return sorted([*ids, *unknown])
+    return sorted([*ids, *unknown]) if unknown else ids
 
 
 def _holds(ids: list[str], name: str) -> bool:
@@ -154,7 +164,8 @@ async def list_actors(
     """See ``Backend._list_actors()``; ``order_by`` is ``actor_id`` or ``-actor_id``, ``after``
     the last actor of the page before.
     """
-    ids = await listing.sorted_ids(call, stream)
+    listed = await listing.update(call, stream)
+    ids = listed.ids
     descending = order_by.startswith("-")
     if after is None:
         names = ids
@@ -163,23 +174,23 @@ async def list_actors(
     else:
         names = ids[bisect_right(ids, after) :]
     found = (name for name in (reversed(names) if descending else names) if search in name)
-    listed: list[tuple[str, ActorSummary | None]] = []
+    shown: list[tuple[str, ActorSummary | None]] = []
     gone: set[str] = set()
     # One more than wanted tells whether there is a next page. Where many are gone, many at a time.
-    while len(listed) <= limit:
-        step = min(limit + 1 - len(listed) + len(gone), MAX_SUBJECTS)
+    while len(shown) <= limit:
+        step = min(limit + 1 - len(shown) + len(gone), MAX_SUBJECTS)
         part = list(islice(found, step))
         if not part:
             break
         there = await summaries(call(), stream, part)
         gone.update(name for name in part if name not in there)
-        listed += there.items()
+        shown += there.items()
     if gone:
-        listing.drop(ids, gone)
-    page = [summary for _, summary in listed[:limit] if summary is not None]
-    if len(listed) <= limit:
+        listing.drop(listed, gone)
+    page = [summary for _, summary in shown[:limit] if summary is not None]
+    if len(shown) <= limit:
         return ActorPage(page)
-    last, _ = listed[limit - 1]
+    last, _ = shown[limit - 1]
     return ActorPage(page, make_cursor(order_by, last, last))
 
 

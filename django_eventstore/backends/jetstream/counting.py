@@ -9,7 +9,7 @@ from typing import Final
 from ..values import Selection, StoreStatistics
 from .call import Call
 from .codec import POSITION_BITS
-from .history import BATCHES_SINCE, LISTING_SECONDS, subjects_info
+from .history import LISTING_SECONDS, gives_batches, subjects_info
 from .store_reader import PAGE, StoreReader
 from .stored import Stored
 from .streams import Stream
@@ -80,7 +80,7 @@ def _size(stored: Stored) -> int:
 async def _count_first_appends(stream: Stream, call: Call, at_most: int) -> int:
     """Return how many actors there are that have their first append."""
     pattern = f"{stream.prefix}*.1"
-    if at_most > PAGE and stream.direct and call.connection.server_version >= BATCHES_SINCE:
+    if at_most > PAGE and gives_batches(call, stream):
         # A batch of one says how many more there are, for a tenth of what a listing takes. If
         # this replica is behind, so is the number.
         query = {"seq": 1, "next_by_subj": pattern, "batch": 1}

@@ -126,7 +126,7 @@ class History:
         if not self.stream.direct:
             return [leader_request(call, self.stream, last_by_subj=name) for name in subjects]
         verb = f"DIRECT.GET.{self.stream.name}"
-        if len(subjects) > 2 and call.connection.server_version >= BATCHES_SINCE:
+        if len(subjects) > 2 and gives_batches(call, self.stream):
             return [call.api_request(verb, {"multi_last": subjects}, many=True)]
         return [call.api_request(verb, {"last_by_subj": name}) for name in subjects]
 
@@ -190,6 +190,11 @@ def stray_error(stored: Stored) -> ReplayError:
         f"{subject!r} is not that of an actor's next append: <stream>.events.<actor>.<n>.",
     )
     return replay_error(stored, reason)
+
+
+def gives_batches(call: Call, stream: Stream) -> bool:
+    """Whether the server gives many messages for one request."""
+    return stream.direct and call.connection.server_version >= BATCHES_SINCE
 
 
 def leader_request(call: Call, stream: Stream, **query: Any) -> Request:

@@ -14,11 +14,11 @@ from .call import Call
 from .codec import POSITION_BITS, decode_own
 from .connection import Exchange, Reply, Request
 from .history import (
-    BATCHES_SINCE,
     PAGE_BYTES,
     History,
     Items,
     fold,
+    gives_batches,
     leader_get,
     leader_request,
     read_message,
@@ -146,7 +146,7 @@ class StoreReader:
             self._low = max(self._low, selected.after >> POSITION_BITS)
         if selected.before is not None:
             self._high = min(self._high, selected.before >> POSITION_BITS)
-        self._batches = self.stream.direct and call.connection.server_version >= BATCHES_SINCE
+        self._batches = gives_batches(call, self.stream)
         if not self._batches:
             self._size = OLD_PAGE
         if selected.limit is not None and not selected.filters:
