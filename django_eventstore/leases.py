@@ -109,6 +109,9 @@ class ShardLeases:
             # It is new, or stalled for longer than its lease and may have been cleared away.
             if not self._beat():
                 self._register()
+            # Read once more: of two that register at once, one must see the other, or each would
+            # take the shards of the other as those of nobody.
+            alive = self._alive_workers()
             alive[self._worker.pk] = self._worker
         self._members = set(alive)
         owners = dict(self._leases.values_list("shard", "owner"))

@@ -260,6 +260,24 @@ def test_shards_are_shared_out_and_taken_over(alias):
     assert len(workers[1].positions) + len(workers[2].positions) == 1024
 
 
+def test_workers_that_come_at_once_take_no_shards_of_each_other(monkeypatch):
+    """Both have looked for others when neither is registered yet."""
+    consumer = get_projection("counting-default").open_consumer()
+    first, second = (ShardLeases(consumer, lease=timedelta(minutes=1)) for _ in range(2))
+    register = second._register
+
+    def late():
+        first.balance()
+        register()
+
+    monkeypatch.setattr(second, "_register", late)
+    second.balance()
+    assert len(first.positions) == 1024
+    assert not second.positions
+    settle(first, second)
+    assert len(first.positions) + len(second.positions) == 1024
+
+
 def test_once_does_not_end_before_everything_is_applied(counting):
     """A worker that was killed a moment ago counts as alive, and its shards are not done."""
     save("default", 20)
