@@ -80,7 +80,7 @@ def _seconds(projection: Projection, before: int, count: int) -> float:
         projection.apply = timed  # type: ignore[method-assign]
         worker = ProjectionWorker(projection, consumer=consumer, once=True, before=before)
         with worker.leases.membership():
-            # Step by step: all are there; each gives up what others should have; each takes its own.
+            # In step: all are there; each gives up what others should have; each takes its own.
             for _ in range(3):
                 worker.balance()
                 ready.wait()
