@@ -17,7 +17,7 @@ from ..folds import Fold
 from ..replay import ReplayError
 from ..store import EventStore
 from .diff import ABSENT, Path, leaves, path_text, plain, same
-from .folding import UNREGISTERED, folding
+from .folding import UNREGISTERED, fold_to, folding
 from .json_tree import scalar_text
 from .limits import Deadline
 from .scope import Scope
@@ -91,12 +91,14 @@ def blame_to(
     key = (store.alias, store.namespace, actor_id, fold.apply)
     blame = _start(store, actor_id, key, version) or Blame(deepcopy(fold.initial))
     blame.complete, blame.failure = True, None
+    before = blame.applied
     items = store.iter_events_with_errors(actor_id, blame.version + 1, to_version=version)
     with closing(items):  # type: ignore[type-var]
         for item in items:
             if isinstance(item, ReplayError):
                 continue
-            if deadline.passed:
+            # One at least, or slow reading would never get anywhere.
+            if blame.applied > before and deadline.passed:
                 blame.complete = False
                 break
             try:
@@ -203,36 +205,41 @@ class Change:
 
 
 def history(scope: Scope, actor_id: str) -> HttpResponse:
-    """Show every change of one field, newest first."""
+    """Show every change of one field, newest first; from where a page before came to, if asked."""
+    if scope.store.get_latest_version(actor_id) == 0:
+        raise Http404("no such actor")
     wanted = scope.text("path")
+    after = scope.integer("after") or 0
     fold = folding(actor_id)
-    state = deepcopy(fold.initial)
+    start = fold_to(scope.store, actor_id, fold, after, scope.deadline)
     changes: deque[Change] = deque(maxlen=CHANGES_SHOWN)
-    value: Any = ABSENT
-    counted = folded = 0
-    complete = True
-    failure = None
-    items = scope.store.iter_events_with_errors(actor_id)
+    counted = 0
+    state, version, failure = start.state, start.version, start.failure
+    next_url = None if start.complete else scope.here()
+    value = _field(scope, actor_id, state, wanted) if start.event else ABSENT
+    revealed = _reveals(scope, actor_id, state)
+    items = scope.store.iter_events_with_errors(actor_id, after + 1)
     with closing(items):  # type: ignore[type-var]
-        for item in items:
+        for item in items if start.complete and failure is None else ():
             if isinstance(item, ReplayError):
                 continue
-            if scope.deadline.passed:
-                complete = False
+            if version > after and scope.deadline.passed:
+                next_url = scope.here(after=version)
                 break
             try:
                 state = fold.apply(state, item)
             except Exception as error:  # a project's fold may raise anything; the page says so
                 failure = error
                 break
-            folded += 1
-            now = _value_at(scope.redaction.state(actor_id, plain(state)), wanted)
+            version = item.version or 0
+            now = _field(scope, actor_id, state, wanted)
+            revealed = revealed or _reveals(scope, actor_id, state)
             if (now is ABSENT) is not (value is ABSENT) or not same(now, value):
                 changes.append(Change(replace(item, data={}), value, now))
                 counted += 1
             value = now
-    if folded == 0 and failure is None:
-        raise Http404("no such actor")
+    if revealed:
+        scope.log_revealed(f"changes of {wanted!r} of actor {actor_id!r}")
     return scope.render(
         "field.html",
         wanted,
@@ -241,12 +248,22 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         path=wanted,
         changes=list(reversed(changes)),
         counted=counted,
-        complete=complete,
+        after=after,
+        version=version,
+        next_url=next_url,
         failure=failure,
-        folded=folded,
         crumbs=actor_crumbs(scope, actor_id),
         tab="blame",
     )
+
+
+def _field(scope: Scope, actor_id: str, state: Any, wanted: str) -> Any:
+    """Return the value of a field in a state, as this user may see it."""
+    return _value_at(scope.redaction.state(actor_id, plain(state)), wanted)
+
+
+def _reveals(scope: Scope, actor_id: str, state: Any) -> bool:
+    return scope.reveals and scope.redaction.touches_state(actor_id, plain(state))
 
 
 def _value_at(state: Any, wanted: str) -> Any:

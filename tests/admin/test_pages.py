@@ -358,6 +358,22 @@ def test_blame_names_the_last_and_the_first(admin, store, pages):
     ]
 
 
+def test_all_changes_of_a_field_are_found_however_little_time_a_page_has(
+    admin, store, pages, settings
+):
+    settings.EVENT_STORE_ADMIN = {"time_limit": 1e-9}
+    store.save_events([Event("a", "T", {"n": number // 2}) for number in range(10)])
+    address = pages("field", "a") + "?path=n"
+    found = []
+    for _ in range(40):
+        context = admin.get(address).context
+        found += [(change.event.version, change.after) for change in reversed(context["changes"])]
+        if context["next_url"] is None:
+            break
+        address = context["next_url"]
+    assert found == [(1, 0), (3, 1), (5, 2), (7, 3), (9, 4)]
+
+
 def test_values_that_are_equal_in_python_are_different_json(admin, store, pages):
     store.save_events([Event("a", "T", {"n": value}) for value in (1, True, 1.0)])
     changes = admin.get(pages("field", "a") + "?path=n").context["changes"]
@@ -585,6 +601,29 @@ def test_malformed_events_are_grouped_by_cause(admin, store, pages):
         store.save_event(event)
     [group] = admin.get(pages("malformed")).context["groups"]
     assert (len(group.errors), group.open) == (3, 3)
+    corrupted.clear()
+
+
+def test_malformed_events_are_all_found_however_little_time_a_page_has(
+    admin, store, pages, settings
+):
+    settings.EVENT_STORE_ADMIN = {"time_limit": 1e-9}
+    for number in range(5):
+        event = Event("a", f"T{number}")
+        if number in (0, 3):
+            corrupted[event.id] = MALFORMED
+        store.save_event(event)
+    found = []
+    address = pages("malformed")
+    for _ in range(10):
+        response = admin.get(address)
+        found += [error.actor_id for group in response.context["groups"] for error in group.errors]
+        address = response.context["next_url"]
+        if address is None:
+            break
+        assert "Looked through 1 event, newest first" in response.content.decode()
+        assert "Look further" in response.content.decode()
+    assert found == ["a", "a"]
     corrupted.clear()
 
 

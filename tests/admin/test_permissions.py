@@ -198,6 +198,18 @@ def test_revealing_is_logged(admin, store, pages, settings, caplog):
     assert saved["order-1 3"].id in " ".join(record.getMessage() for record in caplog.records)
 
 
+def test_revealing_the_changes_of_a_field_is_logged(admin, store, pages, settings, caplog):
+    fill(store)
+    settings.EVENT_STORE_ADMIN = REDACT
+    address = pages("field", "order-1") + "?path=card.number"
+    with caplog.at_level(logging.INFO, "django_eventstore.audit"):
+        assert "4242-4242" not in admin.get(address).content.decode()
+        assert caplog.records == []
+        assert "4242-4242" in admin.get(address + "&reveal=1").content.decode()
+    [record] = caplog.records
+    assert record.viewed == "changes of 'card.number' of actor 'order-1'"
+
+
 def test_why_an_event_is_malformed_tells_nothing_of_its_content(store, pages):
     event = Event("order-1", "Broken")
     corrupted[event.id] = b"secret"
