@@ -227,6 +227,10 @@ def main() -> None:
             with override_settings(EVENT_STORES={"default": entry}):
                 fill(event_stores["default"], arguments.events, arguments.actors)
                 malformed = break_an_event(event_stores["default"])
+                started = time.perf_counter()
+                event_stores["default"].get_actors(limit=1)
+                seconds = time.perf_counter() - started
+                print(f"the first list of actors: {seconds:.1f} s", flush=True)
                 report(client, kind, malformed, asked)
 
 
