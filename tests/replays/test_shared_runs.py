@@ -23,7 +23,7 @@ from django_eventstore.replays.tasks import Handling
 from tests.children import Child
 from tests.conftest import require
 from tests.databases import child_environment
-from tests.projections.killing import KILLS, Killer
+from tests.projections.killing import Killer
 from tests.projections.models import Total
 from tests.projections.workers import make_tables
 from tests.servers import PostgresServer

@@ -26,7 +26,7 @@ from .vendor import Move, Vendor
 _NEWEST: Final = f"SELECT MAX(position), @@auto_increment_increment FROM {EVENTS}"
 _ANNOUNCE: Final = f"INSERT INTO {WRITERS} (connection, newest) VALUES (CONNECTION_ID(), %s)"
 _WRITERS: Final = f"SELECT id, connection, newest FROM {WRITERS}"
-_REMOVE: Final = f"DELETE FROM {WRITERS} WHERE id < %s"
+_REMOVE: Final = f"DELETE FROM {WRITERS} WHERE id = %s"
 # Every so many appends, the rows of those that have ended are removed.
 _CLEAN_EVERY: Final = 50
 _ADD_ACTORS: Final = f"INSERT INTO {ACTORS} ({ACTOR_COLUMNS}) VALUES {{}} ON DUPLICATE KEY UPDATE "
@@ -199,10 +199,10 @@ class MySQLFence(SQLFence):
         announced = [number for number, *_ in _uncommitted(self.connection)]
         ended = {number for number, *_ in self.fetch(_WRITERS)}
         first_open = min((number for number in announced if number not in ended), default=None)
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                _REMOVE, (max(ended, default=0) + 1 if first_open is None else first_open,)
-            )
+        gone = [number for number in sorted(ended) if first_open is None or number < first_open]
+        # One by one: a range would lock the row behind it too, and wait until its transaction ends.
+        with transaction.atomic(self.connection.alias), self.connection.cursor() as cursor:
+            cursor.executemany(_REMOVE, [(number,) for number in gone])
 
 
 def _uncommitted(connection: BaseDatabaseWrapper) -> list[tuple[int, int, int]]:
