@@ -125,7 +125,7 @@ def share(tmp_path):
 @pytest.mark.slow
 def test_killed_workers_of_a_handler_are_taken_over(events, share):
     """Twenty times one is killed; each event has taken effect once, in order of its actor."""
-    results = share(KILLS, "--handler", named(functions.handle))
+    results = share(6, "--handler", named(functions.handle))
 
     assert results
     disliked = [event for event in events if event.event_type == "Disliked"]
