@@ -124,7 +124,7 @@ def share(tmp_path):
 
 @pytest.mark.slow
 def test_killed_workers_of_a_handler_are_taken_over(events, share):
-    """Twenty times one is killed; each event has taken effect once, in order of its actor."""
+    """Six are killed; each event has taken effect once, in order of its actor."""
     results = share(6, "--handler", named(functions.handle))
 
     assert results
