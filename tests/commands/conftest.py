@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,15 +17,6 @@ from django_eventstore.ndjson import to_line
 
 ROOT = Path(__file__).parent.parent.parent
 MANAGE = [sys.executable, str(ROOT / "sample_project" / "manage.py")]
-
-
-def wait_until(condition, seconds: float = 60.0):
-    """Return the condition's first true value; fails after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return value
 
 
 class Project:

@@ -11,8 +11,8 @@ from permits.generator import generate
 
 from django_eventstore import Event, event_stores
 from django_eventstore.upcasting import register_upcaster, unregister_upcaster
-from tests.commands.conftest import wait_until
 from tests.commands.running import remove, run, tamper
+from tests.servers.process import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -268,7 +268,7 @@ def test_an_export_that_is_stopped_leaves_the_old_file(project, tmp_path):
     file = tmp_path / "events.ndjson"
     file.write_text("before")
     process = project.start("export_events", str(file))
-    wait_until(lambda: any(tmp_path.glob(".events.ndjson.*")))
+    wait_until(lambda: any(tmp_path.glob(".events.ndjson.*")), "the export begins")
 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -283,7 +283,7 @@ def test_a_copy_that_is_killed_goes_on_where_it_stopped(seeded_project):
     before = seeded_project.count()
     copy = ("copy_events", "default", "default", "--to-namespace", "copy")
     process = seeded_project.start(*copy, "--batch-size", "50")
-    wait_until(lambda: seeded_project.count() > before)
+    wait_until(lambda: seeded_project.count() > before, "events are copied")
     process.kill()
     process.communicate()
 

@@ -17,8 +17,8 @@ from django_eventstore import Event, EventTooLargeError, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.ndjson import BadLine, Line, read_ndjson, to_line
 from django_eventstore.transfer import import_events
-from tests.commands.conftest import wait_until
 from tests.factories import application_history
+from tests.servers.process import wait_until
 
 GOOD = {
     "id": "e-1",
@@ -371,7 +371,7 @@ def test_stopped_at_any_point_it_can_be_run_again(project, ndjson, how):
     # It waits for the rest of its input when it is stopped, with part of a batch in hand.
     process.stdin.write(b"".join(lines[:509]))
     process.stdin.flush()
-    wait_until(lambda: project.count() == 500)
+    wait_until(lambda: project.count() == 500, "500 are imported")
 
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
@@ -401,7 +401,7 @@ def test_killed_in_the_middle_of_writing_it_can_be_run_again(project, ndjson):
     for _ in range(3):
         before = project.count()
         process = project.start("import_events", str(file), "--batch-size", "50")
-        wait_until(partial(_progressed, project, before, process))
+        wait_until(partial(_progressed, project, before, process), "it goes on")
         process.kill()
         process.communicate()
         assert project.count() % 50 in (0, len(events) % 50)  # never half a batch
