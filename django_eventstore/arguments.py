@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 
 import orjson
 
-from .backends.values import ACTOR_ORDERINGS, ActorRange, NewEvent, Selection
+from .backends.values import ACTOR_ORDERINGS, ActorQuery, ActorRange, NewEvent, Selection
 from .events import Event, Snapshot, check_event, check_snapshot, made_event
 from .exceptions import (
     DuplicateEventError,
@@ -270,8 +270,14 @@ def _event_types(event_types: Collection[str]) -> frozenset[str]:
     return frozenset(check_text("event_types", name) for name in event_types)
 
 
-def check_listing(search: str, order_by: str, limit: int, cursor: str | None) -> str:
-    """Check the arguments of EventStore.get_actors(); return the name that orders."""
+def actor_query(
+    search: str, order_by: str, limit: int, cursor: str | None, time_limit: float | None
+) -> ActorQuery:
+    """Return what the arguments of EventStore.get_actors() ask for.
+
+    Raises:
+        InvalidEventError: one of them is wrong.
+    """
     check_characters("search", search)
     check_integer("limit", limit, minimum=0)
     if cursor is not None:
@@ -281,7 +287,17 @@ def check_listing(search: str, order_by: str, limit: int, cursor: str | None) ->
         raise InvalidEventError(
             "order_by", f"must be one of {', '.join(ACTOR_ORDERINGS)}, got {order_by!r}."
         )
-    return name
+    if time_limit is not None and (
+        isinstance(time_limit, bool)
+        or not isinstance(time_limit, (int, float))
+        or not time_limit > 0
+    ):
+        raise InvalidEventError(
+            "time_limit", f"must be a number of seconds above 0, or None, got {time_limit!r}."
+        )
+    return ActorQuery(
+        search=search, order_by=order_by, limit=limit, cursor=cursor, time_limit=time_limit
+    )
 
 
 def lookup(event_id: str, actor_id: str | None) -> tuple[str, ...] | None:

@@ -30,6 +30,7 @@ from ..validation import MAX_VERSION
 from .values import (
     ACTOR_ORDERINGS,
     ActorPage,
+    ActorQuery,
     ActorRange,
     NewEvent,
     Placed,
@@ -203,16 +204,15 @@ class Backend(ABC):
         """Return how many events (malformed ones too) are selected."""
 
     @abstractmethod
-    def _list_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
-        """Return a page of the actors whose id contains ``search`` (as written, case matters).
+    def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+        """Return a page of the actors whose id contains ``query.search`` (as written).
 
-        ``order_by`` is one of ``actor_orderings``, perhaps with ``-`` in front; ties are in
-        order of the actor id, code point by code point, in the same direction.
+        ``query.name`` is one of ``actor_orderings``; ties are in order of the actor id, code
+        point by code point, in the same direction. About ``query.time_limit`` seconds may be
+        spent: a store that is always quick need not look at it.
 
         Raises:
-            InvalidEventError: ``cursor`` is not one of this listing's.
+            InvalidEventError: ``query.cursor`` is not one of this listing's.
         """
 
     @abstractmethod
@@ -325,11 +325,9 @@ class Backend(ABC):
         """See _count_events()."""
         return await sync_to_async(self._count_events)(namespace, selected)
 
-    async def _alist_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
+    async def _alist_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         """See _list_actors()."""
-        return await sync_to_async(self._list_actors)(namespace, search, order_by, limit, cursor)
+        return await sync_to_async(self._list_actors)(namespace, query)
 
     def _aread_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None

@@ -18,9 +18,10 @@ from ..exceptions import DuplicateEventError
 from ..replay import ReplayError
 from ..store import EventStore
 from .base import StoreOptions, assign_versions
-from .cursors import make_cursor, read_cursor
+from .cursors import make_cursor
 from .values import (
     ActorPage,
+    ActorQuery,
     ActorRange,
     ActorSummary,
     NewEvent,
@@ -239,32 +240,27 @@ class InMemoryEventStore(EventStore):
     def _count_events(self, namespace: str, selected: Selection) -> int:
         return sum(selected.matches(row.event) for row in self._rows(namespace, selected))
 
-    def _list_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
-        name = order_by.removeprefix("-")
-
+    def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         def rank(actor: ActorSummary) -> tuple[Any, str]:
-            return getattr(actor, name), actor.actor_id
+            return getattr(actor, query.name), actor.actor_id
 
         with self._memory.lock:
             actors = [
                 _summary(actor_id, rows)
                 for actor_id, rows in self._memory.namespace(namespace).actors.items()
-                if search in actor_id
+                if query.search in actor_id
             ]
-        descending = order_by.startswith("-")
-        actors.sort(key=rank, reverse=descending)
-        if cursor is not None:
-            after = read_cursor(cursor, order_by)
+        actors.sort(key=rank, reverse=query.descending)
+        after = query.after
+        if after is not None:
             actors = [
                 actor
                 for actor in actors
-                if (rank(actor) < after if descending else rank(actor) > after)
+                if (rank(actor) < after if query.descending else rank(actor) > after)
             ]
-        page = actors[:limit]
-        more = len(actors) > limit
-        return ActorPage(page, make_cursor(order_by, *rank(page[-1])) if more else None)
+        page = actors[: query.limit]
+        more = len(actors) > query.limit
+        return ActorPage(page, make_cursor(query.order_by, *rank(page[-1])) if more else None)
 
     def _read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
@@ -314,4 +310,5 @@ def _summary(actor_id: str, rows: list[_Row]) -> ActorSummary:
         len(rows),
         rows[0].event.timestamp.astimezone(UTC),
         rows[-1].event.timestamp.astimezone(UTC),
+        rows[-1].position,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..events import Event
+from .cursors import read_cursor
 
 ACTOR_ORDERINGS: Final = (
     "actor_id",
@@ -15,6 +16,7 @@ ACTOR_ORDERINGS: Final = (
     "event_count",
     "first_timestamp",
     "last_timestamp",
+    "last_position",
 )
 """What actors may be ordered by, ascending, or descending with ``-`` in front."""
 
@@ -97,6 +99,36 @@ class Selection:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorQuery:
+    """Which actors to list, in which order; see EventStore.get_actors()."""
+
+    search: str = ""
+    order_by: str = "actor_id"
+    limit: int = 100
+    cursor: str | None = None
+    time_limit: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What orders: one of ``ACTOR_ORDERINGS``."""
+        return self.order_by.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        """Whether the order is descending."""
+        return self.order_by.startswith("-")
+
+    @property
+    def after(self) -> tuple[Any, str] | None:
+        """Behind which (value that orders, actor id) the page begins; None: it is the first.
+
+        Raises:
+            InvalidEventError: ``cursor`` is none, or one of a listing in another order.
+        """
+        return None if self.cursor is None else read_cursor(self.cursor, self.order_by)
+
+
 @dataclass(frozen=True, slots=True)
 class ActorSummary:
     """An actor, in a listing.
@@ -107,6 +139,7 @@ class ActorSummary:
         event_count: how many events it has.
         first_timestamp: the timestamp of its first event (by version).
         last_timestamp: the timestamp of its newest event (by version).
+        last_position: the position of its newest event.
 
     A store may leave out (None) what it cannot tell without reading the actor's events; it
     says so in ``actor_orderings`` and its documentation.
@@ -117,6 +150,7 @@ class ActorSummary:
     event_count: int | None = None
     first_timestamp: datetime | None = None
     last_timestamp: datetime | None = None
+    last_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +160,14 @@ class ActorPage:
     Attributes:
         actors: the actors, in the order asked for.
         next_cursor: give it to ``get_actors(cursor=...)`` for the next page; None on the last.
+        coverage: less than 1.0 if the time limit ended the looking: the share of the store that
+            was looked through. ``next_cursor`` goes on from there; without one, the same
+            question does, for the store keeps what it found.
     """
 
     actors: list[ActorSummary] = field(default_factory=list)
     next_cursor: str | None = None
+    coverage: float = 1.0
 
     def __iter__(self) -> Iterator[ActorSummary]:
         return iter(self.actors)

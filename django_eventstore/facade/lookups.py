@@ -6,8 +6,8 @@ from typing import Unpack
 
 from asgiref.sync import sync_to_async
 
-from ..arguments import Filters, check_listing, lookup, selection
-from ..backends.values import ActorPage, StoreStatistics
+from ..arguments import Filters, actor_query, lookup, selection
+from ..backends.values import ActorPage, ActorQuery, StoreStatistics
 from ..events import Event
 from ..exceptions import UnsupportedOperation
 from ..replay import ReplayError
@@ -27,24 +27,28 @@ class Lookups(ReadingBase):
         order_by: str = "actor_id",
         limit: int = 100,
         cursor: str | None = None,
+        time_limit: float | None = None,
     ) -> ActorPage:
         """Return one page of actors.
 
         Args:
             search: only actors whose id contains this text, as written.
-            order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp`` or
-                ``last_timestamp``; descending with ``-`` in front.
+            order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp``,
+                ``last_timestamp`` or ``last_position``; descending with ``-`` in front. Which of
+                them a store offers is in ``actor_orderings``.
             limit: the most actors on the page; 0 gives none.
             cursor: the ``next_cursor`` of the page before; opaque.
+            time_limit: after how many seconds to stop looking, about, and to return what was
+                found by then (see ``ActorPage.coverage``); None: when all is found.
 
         Raises:
             InvalidEventError: an argument is wrong.
             UnsupportedOperation: the store cannot sort by that.
         """
-        self._check_listing(search, order_by, limit, cursor)
+        query = self._actor_query(search, order_by, limit, cursor, time_limit)
         if limit == 0:
             return ActorPage()
-        return self._list_actors(self.namespace, search, order_by, limit, cursor)
+        return self._list_actors(self.namespace, query)
 
     async def aget_actors(
         self,
@@ -53,12 +57,13 @@ class Lookups(ReadingBase):
         order_by: str = "actor_id",
         limit: int = 100,
         cursor: str | None = None,
+        time_limit: float | None = None,
     ) -> ActorPage:
         """See get_actors()."""
-        self._check_listing(search, order_by, limit, cursor)
+        query = self._actor_query(search, order_by, limit, cursor, time_limit)
         if limit == 0:
             return ActorPage()
-        return await self._alist_actors(self.namespace, search, order_by, limit, cursor)
+        return await self._alist_actors(self.namespace, query)
 
     def get_event(self, position: int) -> Event | None:
         """Return the event at ``position``; None if there is none, or a malformed one."""
@@ -133,10 +138,18 @@ class Lookups(ReadingBase):
         """See get_statistics()."""
         return await self._astatistics(self.namespace)
 
-    def _check_listing(self, search: str, order_by: str, limit: int, cursor: str | None) -> None:
-        name = check_listing(search, order_by, limit, cursor)
-        if name not in self.actor_orderings:
+    def _actor_query(
+        self,
+        search: str,
+        order_by: str,
+        limit: int,
+        cursor: str | None,
+        time_limit: float | None,
+    ) -> ActorQuery:
+        query = actor_query(search, order_by, limit, cursor, time_limit)
+        if query.name not in self.actor_orderings:
             raise UnsupportedOperation(
-                f"{self!r} cannot sort actors by {name}; it can by "
+                f"{self!r} cannot sort actors by {query.name}; it can by "
                 f"{', '.join(sorted(self.actor_orderings))}."
             )
+        return query

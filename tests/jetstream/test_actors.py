@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event as Flag
 
 import pytest
+from nats.js.errors import NotFoundError
 
 from django_eventstore import Event
-from tests.jetstream.stores import open_store, publish_many, purge
+from tests.jetstream.stores import (
+    next_subject,
+    open_store,
+    publish,
+    publish_many,
+    purge,
+    talk,
+)
 
 MANY = 120_000
-"""More than the server lists at a time, which is 100,000."""
+"""So many that they are read by a consumer, in many pages."""
 
 
 @pytest.fixture
@@ -38,19 +49,94 @@ def prune(store, actor_id, append):
     store.version_cache.clear()
 
 
-def test_more_actors_than_the_server_lists_at_a_time(nats_server, namespace):
+def consumers(store):
+    """Return the names of the consumers of the store's stream."""
+
+    async def ask(connection):
+        found = await connection.jetstream().consumers_info(store.stream_name)
+        return [consumer.name for consumer in found]
+
+    return talk(",".join(store.options.servers), ask)
+
+
+def assert_lists_all(store, many):
+    """The list begins and ends as it should, and some from everywhere are in it."""
+    first = store.get_actors(limit=2)
+    assert names(first) == ["actor-0000000", "actor-0000001"]
+    more = store.get_actors(limit=2, cursor=first.next_cursor)
+    assert names(more) == ["actor-0000002", "actor-0000003"]
+    last = store.get_actors(limit=1, order_by="-actor_id")
+    assert names(last) == [f"actor-{many - 1:07d}"]
+    for number in random.sample(range(many), 30):
+        assert names(store.get_actors(search=f"-{number:07d}")) == [f"actor-{number:07d}"]
+
+
+@pytest.mark.parametrize("server", ["nats_server", "nats_server_oldest", "nats_cluster"])
+def test_many_actors(request, namespace, server):
+    running = request.getfixturevalue(server)
+    url = ",".join(running.urls) if server == "nats_cluster" else running.url
+    store = open_store(url, namespace, replicas=3 if server == "nats_cluster" else 1)
+    store.setup()
+    many = 20_000 if server == "nats_cluster" else MANY
+    publish_many(url, first_appends(store, range(many)))
+    assert store.get_statistics().actor_count == many
+    assert_lists_all(store, many)
+    assert consumers(store) == []
+
+
+def test_a_list_that_was_not_finished_in_time_is_gone_on_with(nats_server, namespace):
     store = open_store(nats_server.url, namespace)
     store.setup()
     publish_many(nats_server.url, first_appends(store, range(MANY)))
-    assert store.get_statistics().actor_count == MANY
-    first = store.get_actors(limit=2)
-    assert names(first) == ["actor-0000000", "actor-0000001"]
-    assert names(store.get_actors(limit=1, order_by="-actor_id")) == ["actor-0119999"]
-    # Each is there, on both sides of the border between the server's pages.
-    for number in (99_998, 99_999, 100_000, 100_001):
-        assert names(store.get_actors(search=f"-{number:07d}")) == [f"actor-{number:07d}"]
-    more = store.get_actors(limit=2, cursor=first.next_cursor)
-    assert names(more) == ["actor-0000002", "actor-0000003"]
+    shares = []
+    while (page := store.get_actors(limit=5, time_limit=0.001)).coverage < 1:
+        shares.append(page.coverage)
+        # What was found so far is listed, in order.
+        assert names(page) == sorted(names(page)) != []
+    assert shares == sorted(set(shares)) != []
+    assert consumers(store) == []
+    assert_lists_all(store, MANY)
+
+
+def test_several_at_once_have_the_actors_listed_once(nats_server, namespace):
+    store = open_store(nats_server.url, namespace)
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(MANY)))
+    before = nats_server.monitor("varz")["out_msgs"]
+    with ThreadPoolExecutor(8) as pool:
+        pages = [pool.submit(store.get_actors, limit=3) for _ in range(8)]
+    assert {tuple(names(page.result())) for page in pages} == {
+        ("actor-0000000", "actor-0000001", "actor-0000002")
+    }
+    assert nats_server.monitor("varz")["out_msgs"] - before < 1.5 * MANY
+
+
+def test_a_list_is_complete_though_the_server_drops_its_consumers(nats_server, namespace):
+    """As it does when the server that holds one stops."""
+    store = open_store(nats_server.url, namespace)
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(MANY)))
+    listed = Flag()
+
+    async def drop(connection):
+        stream = connection.jetstream()
+        dropped = 0
+        while not listed.is_set():
+            for consumer in await stream.consumers_info(store.stream_name):
+                try:
+                    await stream.delete_consumer(store.stream_name, consumer.name)
+                    dropped += 1
+                except NotFoundError:  # the store was faster
+                    continue
+        return dropped
+
+    with ThreadPoolExecutor(1) as pool:
+        dropping = pool.submit(talk, nats_server.url, drop)
+        try:
+            assert_lists_all(store, MANY)
+        finally:
+            listed.set()
+    assert dropping.result() > 0
 
 
 @pytest.mark.parametrize("many", [3, 2500])
@@ -89,6 +175,15 @@ def test_an_actor_without_its_first_append_is_listed(any_nats_server, namespace)
     assert names(store.get_actors()) == ["order-1", "order-2", "order-3"]
 
 
+def test_many_actors_of_which_one_has_lost_its_first_append(any_nats_server, namespace):
+    store = open_store(any_nats_server.url, namespace)
+    store.setup()
+    publish_many(any_nats_server.url, first_appends(store, range(5000)))
+    store.save_event(Event("actor-0000003", "paid"))
+    prune(store, "actor-0000003", 1)
+    assert_lists_all(store, 5000)
+
+
 def test_a_new_actor_that_has_lost_its_first_append_joins_the_list(any_nats_server, namespace):
     store = open_store(any_nats_server.url, namespace)
     store.save_event(Event("order-1", "placed"))
@@ -97,6 +192,78 @@ def test_a_new_actor_that_has_lost_its_first_append_joins_the_list(any_nats_serv
         store.save_event(Event("order-2", "placed"))
     prune(store, "order-2", 1)
     assert names(store.get_actors()) == ["order-1", "order-2"]
+
+
+def test_the_latest_written_to_come_first(any_nats_server, namespace):
+    store = open_store(any_nats_server.url, namespace)
+    for number in (1, 2, 3, 1, 4, 1, 2):
+        store.save_event(Event(f"order-{number}", "placed"))
+    newest_first = ["order-2", "order-1", "order-4", "order-3"]
+    assert names(store.get_actors(order_by="-last_position")) == newest_first
+    assert names(store.get_actors(order_by="last_position")) == newest_first[::-1]
+    assert names(store.get_actors(order_by="-last_position", search="-4")) == ["order-4"]
+    page = store.get_actors(order_by="-last_position", limit=2)
+    assert names(page) == newest_first[:2]
+    # What is written to meanwhile is at the top by now, and the rest where it was.
+    store.save_event(Event("order-3", "placed"))
+    page = store.get_actors(order_by="-last_position", limit=2, cursor=page.next_cursor)
+    assert names(page) == ["order-4"]
+    assert names(store.get_actors(order_by="-last_position")) == [
+        "order-3",
+        "order-2",
+        "order-1",
+        "order-4",
+    ]
+
+
+def test_an_actor_is_where_its_newest_event_is_whatever_strangers_write(any_nats_server, namespace):
+    url = any_nats_server.url
+    store = open_store(url, namespace)
+    for number in (1, 2, 3):
+        store.save_event(Event(f"order-{number}", "placed"))
+    publish(url, next_subject(store, "order-1"), b"{")  # no event
+    publish(url, f"{store.stream_name}.events.order-1.99", b"{}")  # and not in its place
+    publish(url, next_subject(store, "nobody"), b"{")  # an actor without events
+    document = json.dumps({"id": "id-2", "event_type": "paid", "version": 7}).encode()
+    publish(url, next_subject(store, "order-2"), document)
+    expected = ["order-2", "order-3", "order-1"]
+    assert names(store.get_actors(order_by="-last_position")) == expected
+    assert names(store.get_actors(order_by="last_position")) == expected[::-1]
+    for order_by, ordered in (("-last_position", expected), ("last_position", expected[::-1])):
+        found, cursor = [], None
+        while True:
+            page = store.get_actors(order_by=order_by, limit=1, cursor=cursor)
+            found += names(page)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert found == ordered, order_by
+    newest = store.get_actors(order_by="-last_position", limit=1)[0]
+    assert store.get_event(newest.last_position).id == "id-2"
+
+
+def test_a_busy_actor_hides_none_of_the_others(nats_server, namespace):
+    store = open_store(nats_server.url, namespace)
+    for number in (1, 2, 3):
+        store.save_event(Event(f"order-{number}", "placed"))
+    for _ in range(700):  # many pages of the stream
+        store.save_event(Event("busy", "beat"))
+    assert names(store.get_actors(order_by="-last_position")) == [
+        "busy",
+        "order-3",
+        "order-2",
+        "order-1",
+    ]
+    found, shares, cursor = [], [], None
+    while True:
+        page = store.get_actors(order_by="-last_position", limit=2, cursor=cursor, time_limit=1e-6)
+        found += names(page)
+        shares.append(page.coverage)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == ["busy", "order-3", "order-2", "order-1"]
+    assert min(shares) < 1 == shares[-1]
 
 
 def test_an_estimate_is_near_the_truth(nats_server, namespace):

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from django.db.backends.utils import CursorWrapper
 
-from ..cursors import make_cursor, read_cursor
-from ..values import ActorPage, ActorSummary, StoreStatistics
+from ..cursors import make_cursor
+from ..values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
 from .queries import Fetch
 from .tables import ACTOR_COLUMNS, ACTORS, EVENTS
 from .vendor import Vendor
@@ -22,25 +22,18 @@ _COLUMNS: Final = {
 }
 
 
-def page(
-    vendor: Vendor,
-    fetch: Fetch,
-    namespace: str,
-    search: str,
-    order_by: str,
-    limit: int,
-    cursor: str | None,
-) -> ActorPage:
+def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> ActorPage:
     """Return the page that ``_list_actors()`` asks for."""
-    name = order_by.removeprefix("-")
-    direction, comparison = ("DESC", "<") if order_by.startswith("-") else ("ASC", ">")
+    name = query.name
+    direction, comparison = ("DESC", "<") if query.descending else ("ASC", ">")
     column = f"a.{_COLUMNS[name]}"
     where, params = "a.namespace = %s", [namespace]
-    if search:
+    if query.search:
         where += f" AND {vendor.contains.format('a.actor_id')}"
-        params.append(search)
-    if cursor is not None:
-        value, actor_id = read_cursor(cursor, order_by)
+        params.append(query.search)
+    after = query.after
+    if after is not None:
+        value, actor_id = after
         if name == "actor_id":
             where += f" AND a.actor_id {comparison} %s"
             params.append(actor_id)
@@ -57,13 +50,14 @@ def page(
     first, last = (vendor.timestamp.format(f"a.{each}_timestamp") for each in ("first", "last"))
     rows = fetch(
         f"SELECT a.actor_id, a.version, a.event_count, {first}, {last} "
-        f"FROM {ACTORS} a WHERE {where} ORDER BY {order} LIMIT {limit + 1}",
+        f"FROM {ACTORS} a WHERE {where} ORDER BY {order} LIMIT {query.limit + 1}",
         params,
     )
-    actors = [_summary(vendor, row) for row in rows[:limit]]
-    if len(rows) <= limit:
+    actors = [_summary(vendor, row) for row in rows[: query.limit]]
+    if len(rows) <= query.limit:
         return ActorPage(actors)
-    return ActorPage(actors, make_cursor(order_by, getattr(actors[-1], name), actors[-1].actor_id))
+    final = actors[-1]
+    return ActorPage(actors, make_cursor(query.order_by, getattr(final, name), final.actor_id))
 
 
 def _summary(vendor: Vendor, row: tuple[Any, ...]) -> ActorSummary:

@@ -19,7 +19,16 @@ from ...replay import ReplayError
 from ...store import EventStore
 from ...subscriptions import Watch
 from ..base import StoreOptions, assign_versions
-from ..values import ActorPage, ActorRange, NewEvent, Placed, Selection, StoreStatistics
+from ..values import (
+    ACTOR_ORDERINGS,
+    ActorPage,
+    ActorQuery,
+    ActorRange,
+    NewEvent,
+    Placed,
+    Selection,
+    StoreStatistics,
+)
 from . import actors, checks, retention, snapshots
 from .errors import is_lost, is_unavailable, should_try_again, unavailable, violated_constraint
 from .notifications import PostgresWatch, announce_append, can_listen
@@ -64,6 +73,8 @@ class DatabaseEventStore(EventStore):
     options: DatabaseOptions
     supports_transactions = True
     supports_pruning = True
+    # The actors' rows do not hold that.
+    actor_orderings = frozenset(ACTOR_ORDERINGS) - {"last_position"}
 
     def __init__(self, alias: str | None = None, **options: Any) -> None:
         super().__init__(alias, **options)
@@ -247,10 +258,8 @@ class DatabaseEventStore(EventStore):
     def _count_events(self, namespace: str, selected: Selection) -> int:
         return EventQuery.of_store(namespace, selected).count(self._vendor, self._fetch)
 
-    def _list_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
-        return actors.page(self._vendor, self._fetch, namespace, search, order_by, limit, cursor)
+    def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+        return actors.page(self._vendor, self._fetch, namespace, query)
 
     def _read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None

@@ -9,7 +9,7 @@ from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
 from ..values import ActorRange
 from .call import Call
-from .connection import Exchange
+from .connection import MANY, Exchange
 from .history import (
     PAGE_BYTES,
     History,
@@ -130,7 +130,7 @@ class ActorReader:
                 call.api_request(
                     f"DIRECT.GET.{history.stream.name}",
                     {"multi_last": [pattern], "max_bytes": 2 * PAGE_BYTES},
-                    many=True,
+                    most=MANY,
                 ),
             ]
         )

@@ -1,184 +1,53 @@
-"""Listing the actors of a stream."""
+"""Pages of actors: by id, and by when they were last written to."""
 
 from __future__ import annotations
 
-import threading
+import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from ...events import Event
 from ..cursors import make_cursor
-from ..values import ActorPage, ActorRange, ActorSummary, Selection
+from ..values import ActorPage, ActorQuery, ActorRange, ActorSummary, Selection
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import POSITION_BITS, decode_own
-from .history import (
-    LISTING_SECONDS,
-    MAX_SUBJECTS,
-    PAGE_BYTES,
-    History,
-    gives_batches,
-    leader_get,
-    leader_request,
-    list_subjects,
-    read_message,
-)
-from .names import decode_actor
+from .history import MAX_SUBJECTS, History, leader_get_all, leader_request, read_message
+from .listing import Listing
 from .store_reader import StoreReader
-from .stored import Stored, from_direct
+from .stored import Stored
 from .streams import Stream
 
-NEWS_PAGE: Final = 1000
-NEWS_PAGES: Final = 100
-"""How many new actors are asked for at a time, and how often before all are listed again. Servers
-that give messages one by one give one at a time."""
+After = tuple[Any, str] | None
+"""Behind what a page begins; see ``ActorQuery.after``."""
+
+NOWHERE: Final = "-"
+"""Stands in a cursor for an actor, where a page ends between actors."""
 
 
-class Listed(NamedTuple):
-    """Actors of a stream: all up to a sequence, and perhaps some that are gone; in order."""
-
-    ids: list[str]
-    sequence: int
-
-
-class Listing:
-    """The ids of all actors of a stream, kept up to date.
-
-    Listing all takes a time that grows with their number; so that is done once, and then what is
-    new is added. Actors whose events have all been removed meanwhile are still in it: who looks
-    at them drops them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listed = Listed([], 0)
-
-    async def update(self, call: Callable[[], Call], stream: Stream) -> Listed:
-        """Return all actors of now."""
-        state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
-        ids, sequence = self._listed
-        if sequence > state["last_seq"]:  # it is another stream
-            ids, sequence = [], 0
-        new: Iterable[str] | None
-        if state["messages"] < state["last_seq"]:
-            # Old appends were removed: actors may have lost their first one, new ones too.
-            new = await _ids_of_appends(call, stream, sequence)
-        else:
-            new = await _newcomers(call, stream, sequence) if sequence else None
-            if new is None:
-                new = await _ids_of_first_appends(call, stream)
-        listed = Listed(_merged(ids, new), state["last_seq"])
-        with self._lock:
-            self._listed = listed
-        return listed
-
-    def drop(self, listed: Listed, gone: set[str]) -> None:
-        """Forget actors that are ``gone`` from what update() returned."""
-        with self._lock:
-            # Not if another thread has looked since: one of them may be back.
-            if self._listed is listed:
-                ids = [name for name in listed.ids if name not in gone]
-                self._listed = Listed(ids, listed.sequence)
-
-    def clear(self) -> None:
-        """Forget all: the stream was removed."""
-        with self._lock:
-            self._listed = Listed([], 0)
-
-
-async def _newcomers(call: Callable[[], Call], stream: Stream, sequence: int) -> list[str] | None:
-    """Return the actors that came after ``sequence``; None: so many that to list all is better."""
-    new: list[str] = []
-    at = sequence + 1
-    for _ in range(NEWS_PAGES):
-        page = await _first_appends(call(), stream, at)
-        if not page:
-            return new
-        at = page[-1].sequence + 1
-        new += [stored.actor_id for stored in page if stored.actor_id is not None]
-    return None
-
-
-async def _ids_of_first_appends(call: Callable[[], Call], stream: Stream) -> set[str]:
-    """Return the actors that have their first append."""
-    subjects = await list_subjects(call, stream, f"{stream.prefix}*.1", LISTING_SECONDS)
-    start = len(stream.prefix)
-    names = (decode_actor(subject[start:-2].encode()) for subject in subjects)
-    return {name for name in names if name is not None}
-
-
-async def _ids_of_appends(call: Callable[[], Call], stream: Stream, sequence: int) -> set[str]:
-    """Return the actors of all messages from ``sequence`` on.
-
-    That takes a time that grows with their number; to list their subjects, its square.
-    """
-    reader = StoreReader(stream, Selection(after=sequence << POSITION_BITS))
-    names: set[str | None] = set()
-    while not reader.done:
-        names.update(stored.actor_id for stored in await reader.messages(call()))
-    return {name for name in names if name is not None}
-
-
-async def _first_appends(call: Call, stream: Stream, at: int) -> list[Stored]:
-    """Return the next first appends of actors, from sequence ``at`` on; none: there are none."""
-    query = {"seq": at, "next_by_subj": f"{stream.prefix}*.1"}
-    if gives_batches(call, stream):
-        request = call.api_request(
-            f"DIRECT.GET.{stream.name}",
-            {**query, "batch": NEWS_PAGE, "max_bytes": PAGE_BYTES},
-            many=True,
-        )
-        ((*messages, _status),) = await call.ask([request])
-        if messages:
-            return [from_direct(message) for message in messages]
-    # That none is there is for the leader to say.
-    stored = await leader_get(call, stream, **query)
-    return [] if stored is None else [stored]
-
-
-def _merged(ids: list[str], new: Iterable[str]) -> list[str]:
-    """Return the sorted ``ids`` with ``new`` ones in their places, as a list of its own.
-
-    Others may be reading ``ids``. To sort what is in order but for its end takes few steps.
-    """
-    unknown = {name for name in new if not _holds(ids, name)}
-    return sorted([*ids, *unknown]) if unknown else ids
-
-
-def _holds(ids: list[str], name: str) -> bool:
-    at = bisect_left(ids, name)
-    return at < len(ids) and ids[at] == name
-
-
-async def list_actors(
+async def list_by_id(
     call: Callable[[], Call],
     stream: Stream,
     listing: Listing,
-    search: str,
-    order_by: str,
-    limit: int,
-    after: str | None,
+    query: ActorQuery,
+    after: After,
+    until: float,
 ) -> ActorPage:
-    """See ``Backend._list_actors()``; ``order_by`` is ``actor_id`` or ``-actor_id``, ``after``
-    the last actor of the page before.
+    """Return the page that ``query`` asks for, in the order of ids; it begins behind ``after``.
+
+    At ``until`` it is one of the actors that were found by then.
     """
-    listed = await listing.update(call, stream)
-    ids = listed.ids
-    descending = order_by.startswith("-")
-    if after is None:
-        names = ids
-    elif descending:
-        names = ids[: bisect_left(ids, after)]
-    else:
-        names = ids[bisect_right(ids, after) :]
-    found = (name for name in (reversed(names) if descending else names) if search in name)
+    listed = await listing.update(call, stream, until)
+    names = _behind(after, listed.ids, descending=query.descending)
+    found = (name for name in names if query.search in name)
     shown: list[tuple[str, ActorSummary | None]] = []
     gone: set[str] = set()
     # One more than wanted tells whether there is a next page. Where many are gone, many at a time.
-    while len(shown) <= limit:
-        step = min(limit + 1 - len(shown) + len(gone), MAX_SUBJECTS)
+    while len(shown) <= query.limit:
+        step = min(query.limit + 1 - len(shown) + len(gone), MAX_SUBJECTS)
         part = list(islice(found, step))
         if not part:
             break
@@ -187,11 +56,137 @@ async def list_actors(
         shown += there.items()
     if gone:
         listing.drop(listed, gone)
-    page = [summary for _, summary in shown[:limit] if summary is not None]
-    if len(shown) <= limit:
-        return ActorPage(page)
-    last, _ = shown[limit - 1]
-    return ActorPage(page, make_cursor(order_by, last, last))
+    page = [summary for _, summary in shown[: query.limit] if summary is not None]
+    if len(shown) <= query.limit:
+        return ActorPage(page, coverage=listed.coverage)
+    last, _ = shown[query.limit - 1]
+    return ActorPage(page, make_cursor(query.order_by, last, last), listed.coverage)
+
+
+def _behind(after: After, ids: Sequence[str], *, descending: bool) -> Iterator[str]:
+    start, stop = 0, len(ids)
+    if after is not None and descending:
+        stop = bisect_left(ids, after[1])
+    elif after is not None:
+        start = bisect_right(ids, after[1])
+    places = range(start, stop)
+    return (ids[place] for place in (reversed(places) if descending else places))
+
+
+async def list_by_position(
+    call: Callable[[], Call], stream: Stream, query: ActorQuery, after: After, until: float
+) -> ActorPage:
+    """Return the page that ``query`` asks for, in the order of actors' newest events.
+
+    Walks through the stream and shows each actor at its newest event. At ``until`` the page ends
+    with what was found by then.
+    """
+    state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
+    walk = _Walk(stream, query, after)
+    while not walk.done:
+        await walk.step(call)
+        if walk.at and time.monotonic() >= until:
+            break
+    return walk.page(state["first_seq"], state["last_seq"])
+
+
+class _Walk:
+    """A walk through the stream, from where ``query`` says on, to the end of a page.
+
+    Attributes:
+        at: the sequence of the message that was looked at last; 0: none yet.
+    """
+
+    def __init__(self, stream: Stream, query: ActorQuery, after: After) -> None:
+        self.at = 0
+        self._stream = stream
+        self._query = query
+        self._newest: dict[str, int] = {}  # of the actors met: the sequence of the newest event
+        self._shown: list[ActorSummary] = []
+        self._waiting: list[Stored] = []  # were read, and are to be looked at
+        selected = Selection(reverse=query.descending)
+        if after is not None and query.descending:
+            selected = replace(selected, before=max(0, after[0] - 1) << POSITION_BITS)
+        elif after is not None:
+            selected = replace(selected, after=after[0] + 1 << POSITION_BITS)
+        self._reader = StoreReader(stream, selected)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to the end: of the page, or of the stream."""
+        return self._full or (self._reader.done and not self._waiting)
+
+    @property
+    def _full(self) -> bool:
+        # One more than wanted tells whether there is a next page.
+        return len(self._shown) > self._query.limit
+
+    async def step(self, call: Callable[[], Call]) -> None:
+        """Go on: as far as the page might be full, or to the end of what was read."""
+        if not self._waiting:
+            self._waiting = await self._reader.messages(call())
+            if self._query.descending:
+                self._waiting.reverse()
+        part = self._next_part()
+        strangers = {name for name, _ in part if name not in self._newest}
+        self._newest |= await _newest(call(), self._stream, sorted(strangers))
+        ends = [name for name, sequence in part if self._newest[name] == sequence]
+        there = await summaries(call(), self._stream, ends)
+        for name, sequence in part:
+            summary = there.get(name)
+            # Looked at again, for events may have come meanwhile: then it belongs elsewhere.
+            if summary is not None and _sequence_of(summary) == sequence:
+                self._shown.append(summary)
+
+    def _next_part(self) -> list[tuple[str, int]]:
+        """Take messages; return the actors that are searched for, with the sequences."""
+        room = min(self._query.limit + 1 - len(self._shown), MAX_SUBJECTS)
+        part = []
+        strangers: set[str] = set()
+        taken = 0
+        while taken < len(self._waiting) and len(strangers) < room:
+            stored = self._waiting[taken]
+            taken += 1
+            self.at = stored.sequence
+            name = stored.actor_id
+            if name is not None and self._query.search in name:
+                part.append((name, stored.sequence))
+                if name not in self._newest:
+                    strangers.add(name)
+        self._waiting = self._waiting[taken:]
+        return part
+
+    def page(self, first: int, last: int) -> ActorPage:
+        """Return the page as far as it has come, in a stream of sequences ``first`` to ``last``."""
+        order_by, limit = self._query.order_by, self._query.limit
+        shown = self._shown[:limit]
+        if self._full:
+            end = shown[-1]
+            return ActorPage(shown, make_cursor(order_by, _sequence_of(end), end.actor_id))
+        if self.done:
+            return ActorPage(shown)
+        passed = last - self.at if self._query.descending else self.at - first
+        coverage = min(1.0, (passed + 1) / (last - first + 1))
+        return ActorPage(shown, make_cursor(order_by, self.at, NOWHERE), coverage)
+
+
+async def _newest(call: Call, stream: Stream, names: Sequence[str]) -> dict[str, int]:
+    """Return the sequence of each actor's newest event; 0 where there is none."""
+    patterns = [f"{History(stream, name).subject}*" for name in names]
+    newest = {}
+    for name, last in zip(names, await leader_get_all(call, stream, patterns), strict=True):
+        if last is None:
+            newest[name] = 0
+        elif decode_own(last):
+            newest[name] = last.sequence
+        else:
+            summary = await _summary_of_all(call, stream, name)
+            newest[name] = 0 if summary is None else _sequence_of(summary)
+    return newest
+
+
+def _sequence_of(summary: ActorSummary) -> int:
+    return (summary.last_position or 0) >> POSITION_BITS
 
 
 async def summaries(
@@ -235,7 +230,10 @@ def _summary(name: str, first: Stored | None, last: Stored) -> ActorSummary | No
         return None
     # What was removed before the first one is in its total, and in no message any more.
     count = last.mark.total - first.mark.total + first.mark.events
-    return ActorSummary(name, last.mark.version, count, oldest[0].timestamp, newest[-1].timestamp)
+    end = newest[-1]
+    return ActorSummary(
+        name, last.mark.version, count, oldest[0].timestamp, end.timestamp, end.position
+    )
 
 
 async def _summary_of_all(call: Call, stream: Stream, name: str) -> ActorSummary | None:
@@ -250,4 +248,4 @@ async def _summary_of_all(call: Call, stream: Stream, name: str) -> ActorSummary
                 count += 1
     if first is None or last is None or last.version is None:
         return None
-    return ActorSummary(name, last.version, count, first.timestamp, last.timestamp)
+    return ActorSummary(name, last.version, count, first.timestamp, last.timestamp, last.position)

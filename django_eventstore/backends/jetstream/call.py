@@ -174,10 +174,10 @@ class Call:
         ((reply,),) = await self.ask([self.api_request(verb, body)], patience=patience)
         return read_api_reply(reply)
 
-    def api_request(self, verb: str, body: Any = None, *, many: bool = False) -> Request:
+    def api_request(self, verb: str, body: Any = None, *, most: int = 1) -> Request:
         """Return the request to send for ``api()``."""
         payload = b"" if body is None else orjson.dumps(body)
-        return Request(f"{self.api_prefix}{verb}".encode(), payload, many=many)
+        return Request(f"{self.api_prefix}{verb}".encode(), payload, most=most)
 
     def unavailable(self, *, outcome_unknown: bool = False) -> StoreUnavailableError:
         """Return the error to raise when nothing more is tried, with its cause set."""

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -24,10 +25,19 @@ logger = logging.getLogger("django_eventstore")
 
 
 class Reply(NamedTuple):
-    """An answer: header block (empty if it has none) and payload."""
+    """An answer.
+
+    Attributes:
+        headers: its header block; empty if it has none.
+        data: its payload.
+        subject: the subject of a message that a consumer gave out.
+        acknowledgement: where to acknowledge that message; says where it stands.
+    """
 
     headers: bytes
     data: bytes
+    subject: bytes = b""
+    acknowledgement: bytes = b""
 
     @property
     def status(self) -> int:
@@ -49,23 +59,29 @@ SWEEP_SECONDS: Final = 0.1
 """How late an answer may be given up, at the most."""
 
 
+MANY: Final = sys.maxsize
+"""So many answers, or fewer and a status."""
+
+
 class Request:
-    """A message to publish that gets one answer, or, with ``many``, answers up to a status.
+    """A message to publish that gets ``most`` answers, or fewer and a status.
 
     Attributes:
         replies: the answers so far.
         sent: whether the message left this process.
         answered: whether all answers came.
         before: commands to send in front of it.
+        consumer: the consumer whose messages answer it; empty: what its own inbox gets.
     """
 
     __slots__ = (
         "answered",
         "before",
+        "consumer",
         "exchange",
         "headers",
         "inbox",
-        "many",
+        "most",
         "payload",
         "replies",
         "sent",
@@ -73,16 +89,17 @@ class Request:
     )
 
     def __init__(
-        self, subject: bytes, payload: bytes = b"", headers: bytes = b"", *, many: bool = False
+        self, subject: bytes, payload: bytes = b"", headers: bytes = b"", *, most: int = 1
     ) -> None:
         self.subject = subject
         self.payload = payload
         self.headers = headers
-        self.many = many
+        self.most = most
         self.replies: list[Reply] = []
         self.sent = False
         self.answered = False
         self.before = b""
+        self.consumer = b""
         self.inbox = b""
         self.exchange: Exchange | None = None
 
@@ -93,7 +110,7 @@ class Request:
 
     def again(self) -> Request:
         """Return the same request, to be sent once more."""
-        return Request(self.subject, self.payload, self.headers, many=self.many)
+        return Request(self.subject, self.payload, self.headers, most=self.most)
 
     def command(self) -> bytes:
         """Return the protocol command that publishes it."""
@@ -170,6 +187,7 @@ class Connection:
         self._inbox = b"_INBOX.%s." % bytes(NUID().next())
         self._count = count(1)
         self._waiting: dict[bytes, Request] = {}
+        self._consumers: dict[bytes, Request] = {}  # those of them that a consumer answers
         self._outbox: deque[Request] = deque()
         self._scheduled = False
         self._sweeping = False
@@ -229,6 +247,7 @@ class Connection:
         """Drop what else may come in answer."""
         for request in requests:
             self._waiting.pop(request.inbox, None)
+            self._consumers.pop(request.consumer, None)
 
     def connected(self, deadline: float) -> Operation:
         """Return what is done once there is a connection, or every server has refused to let us in.
@@ -319,18 +338,33 @@ class Connection:
             request.inbox = b"%s%d" % (self._inbox, next(self._count))
             request.sent = True
             self._waiting[request.inbox] = request
+            if request.consumer:
+                self._consumers[request.consumer] = request
             commands.append(request.command())
         return b"".join(commands)
 
-    def _deliver(self, subject: bytes, headers: bytes, data: bytes) -> None:
-        request = self._waiting.get(subject)
-        if request is None:
-            return
-        request.replies.append(Reply(headers, data))
-        if not request.many or headers.startswith(b"NATS/1.0 "):
-            del self._waiting[subject]
+    def _deliver(self, answers: bytes, subject: bytes, headers: bytes, data: bytes) -> None:
+        request = self._waiting.get(answers)
+        if request is not None:
+            request.replies.append(Reply(headers, data))
+            ended = headers.startswith(b"NATS/1.0 ")
+        else:
+            request = self._asked_of_consumer(answers)
+            if request is None:
+                return
+            request.replies.append(Reply(headers, data, subject, answers))
+            ended = False  # whatever its headers say: a stranger may have written them
+        if ended or len(request.replies) == request.most:
+            self.forget((request,))
             request.answered = True
             request.end()
+
+    def _asked_of_consumer(self, acknowledgement: bytes) -> Request | None:
+        # They are few, and their names long and unique: faster than to take it apart.
+        for consumer, request in self._consumers.items():
+            if consumer in acknowledgement:
+                return request
+        return None
 
     def _when_ready(self, operation: Operation) -> None:
         if self._client is not None and self._client.is_connected:
@@ -384,7 +418,7 @@ class Connection:
             operation.finish()
 
     async def _on_lost(self) -> None:
-        waiting, self._waiting = list(self._waiting.values()), {}
+        waiting, self._waiting, self._consumers = list(self._waiting.values()), {}, {}
         for request in waiting:
             request.end()
 

@@ -9,6 +9,7 @@ from typing import Final
 from ..values import Selection, StoreStatistics
 from .call import Call
 from .codec import POSITION_BITS
+from .connection import MANY
 from .history import LISTING_SECONDS, gives_batches, subjects_info
 from .store_reader import PAGE, StoreReader
 from .stored import Stored
@@ -84,7 +85,7 @@ async def _count_first_appends(stream: Stream, call: Call, at_most: int) -> int:
         # A batch of one says how many more there are, for a tenth of what a listing takes. If
         # this replica is behind, so is the number.
         query = {"seq": 1, "next_by_subj": pattern, "batch": 1}
-        request = call.api_request(f"DIRECT.GET.{stream.name}", query, many=True)
+        request = call.api_request(f"DIRECT.GET.{stream.name}", query, most=MANY)
         ((first, *_),) = await call.ask([request], patience=LISTING_SECONDS)
         pending = _PENDING.search(first.headers)
         if pending is not None:

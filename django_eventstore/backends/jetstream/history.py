@@ -15,7 +15,7 @@ from ...replay import ReplayError
 from ...versions import NO_HEAD, Head
 from .call import ApiError, Call, read_api_reply
 from .codec import decode_checked, decode_own, replay_error
-from .connection import Reply, Request
+from .connection import MANY, Reply, Request
 from .names import encode_name
 from .stored import Stored, from_direct, from_message
 from .streams import Stream
@@ -127,7 +127,7 @@ class History:
             return [leader_request(call, self.stream, last_by_subj=name) for name in subjects]
         verb = f"DIRECT.GET.{self.stream.name}"
         if len(subjects) > 2 and gives_batches(call, self.stream):
-            return [call.api_request(verb, {"multi_last": subjects}, many=True)]
+            return [call.api_request(verb, {"multi_last": subjects}, most=MANY)]
         return [call.api_request(verb, {"last_by_subj": name}) for name in subjects]
 
     async def complete(

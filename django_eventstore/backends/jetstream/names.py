@@ -34,7 +34,7 @@ def encode_name(name: str) -> str:
 @lru_cache(maxsize=10_000)
 def decode_actor(token: bytes) -> str | None:
     """Return the actor id that ``token`` is the encoding of, or None if it is that of none."""
-    if token.isalnum() and len(token) <= MAX_TEXT_LENGTH:
+    if token.replace(b"-", b"").isalnum() and len(token) <= MAX_TEXT_LENGTH:
         return token.decode()
     try:
         actor_id = check_text("actor_id", unquote_to_bytes(token).decode())

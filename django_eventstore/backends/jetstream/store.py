@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
@@ -21,10 +22,9 @@ from ...versions import (
     SharedVersionCache,
     VersionCache,
 )
-from ..cursors import read_cursor
-from ..values import ActorPage, ActorRange, NewEvent, Placed, Selection, StoreStatistics
+from ..values import ActorPage, ActorQuery, ActorRange, NewEvent, Placed, Selection, StoreStatistics
 from .actor_reader import ActorReader
-from .actors import Listing, list_actors
+from .actors import list_by_id, list_by_position
 from .append import Appender
 from .call import Call, StreamGone
 from .checks import check_durability, check_options
@@ -33,6 +33,7 @@ from .config import HEAD_LIFETIME, JetStreamConfig
 from .counting import count_all, estimate
 from .history import History, leader_get
 from .ids import StoredIds
+from .listing import Listing
 from .names import EVENTS, SNAPSHOTS, stream_name
 from .operation import Operation, Turns, arun, run
 from .prune import prune
@@ -47,6 +48,9 @@ from .streams import (
     set_up,
 )
 from .watch import JetStreamWatch
+
+UNLIMITED: Final = 100_000
+"""The seconds that a listing without a time limit may take."""
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -102,7 +106,7 @@ class JetStreamEventStore(EventStore):
     supports_lookup = False
     supports_pruning = True
     multi_actor_append_needs = ATOMIC_NEEDS
-    actor_orderings = frozenset({"actor_id"})
+    actor_orderings = frozenset({"actor_id", "last_position"})
 
     @property
     def supports_multi_actor_append(self) -> bool:  # type: ignore[override]
@@ -445,25 +449,22 @@ class JetStreamEventStore(EventStore):
     async def _astatistics(self, namespace: str) -> StoreStatistics:
         return await self._arun(self._do_statistics, namespace)
 
-    async def _do_list_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
-        after = None if cursor is None else read_cursor(cursor, order_by)[0]
+    async def _do_list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+        after = query.after
+        until = time.monotonic() + (UNLIMITED if query.time_limit is None else query.time_limit)
         stream = await find_stream(self._call(), namespace)
         if stream is None:
             return ActorPage()
+        if query.name == "last_position":
+            return await list_by_position(self._call, stream, query, after, until)
         listing = self._shared(namespace).listing
-        return await list_actors(self._call, stream, listing, search, order_by, limit, after)
+        return await list_by_id(self._call, stream, listing, query, after, until)
 
-    def _list_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
-        return self._run(self._do_list_actors, namespace, search, order_by, limit, cursor)
+    def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+        return self._run(self._do_list_actors, namespace, query)
 
-    async def _alist_actors(
-        self, namespace: str, search: str, order_by: str, limit: int, cursor: str | None
-    ) -> ActorPage:
-        return await self._arun(self._do_list_actors, namespace, search, order_by, limit, cursor)
+    async def _alist_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+        return await self._arun(self._do_list_actors, namespace, query)
 
     # -- life cycle
 

@@ -12,7 +12,7 @@ from ..values import ActorRange, Selection
 from .actor_reader import ActorReader
 from .call import Call
 from .codec import POSITION_BITS, decode_own
-from .connection import Exchange, Reply, Request
+from .connection import MANY, Exchange, Reply, Request
 from .history import (
     PAGE_BYTES,
     History,
@@ -193,7 +193,7 @@ class StoreReader:
                 "batch": size,
                 "max_bytes": PAGE_BYTES,
             }
-            return [call.api_request(f"DIRECT.GET.{name}", query, many=True)]
+            return [call.api_request(f"DIRECT.GET.{name}", query, most=MANY)]
         sequences = range(low, min(low + size, self._high + 1))
         if self.stream.direct:
             return [call.api_request(f"DIRECT.GET.{name}", {"seq": at}) for at in sequences]

@@ -97,12 +97,12 @@ def _read_mark(line: bytes, place: bytes) -> Mark | None:
 
 def from_direct(reply: Reply) -> Stored:
     """Return the message in the answer to a direct get."""
-    headers, data = reply
+    headers = reply.headers
     # The server's own headers come last: a stranger may have set some of the same name.
     start = headers.rindex(_SUBJECT) + len(_SUBJECT)
     subject, sequence, time, _ = headers[start:].split(b"\r\n", 3)
     # "Nats-Subject: ", "Nats-Sequence: " and "Nats-Time-Stamp: ", in this order since 2.9.
-    return Stored(subject, int(sequence[15:]), time[17:], headers, data)
+    return Stored(subject, int(sequence[15:]), time[17:], headers, reply.data)
 
 
 def from_message(message: dict[str, Any]) -> Stored:

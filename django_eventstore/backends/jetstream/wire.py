@@ -22,14 +22,17 @@ from nats.aio.client import Client as NatsClient
 from nats.aio.transport import Transport
 from nats.errors import Error as NatsError
 
+from . import acknowledgement
 from .operation import call_threadsafe
 
-Deliver = Callable[[bytes, bytes, bytes], None]
-"""Called with subject, header block (empty if there is none) and payload."""
+Deliver = Callable[[bytes, bytes, bytes, bytes], None]
+"""Called with what the message answers, its subject, header block (empty if there is none) and
+payload. It answers the inbox that it was sent to; what a consumer gives out keeps the subject it
+was stored under, and answers the consumer, which its acknowledgement names."""
 
 
 class Client(NatsClient):
-    """A connection whose messages to ``inbox`` + anything go to ``deliver``.
+    """A connection whose messages to ``inbox`` + anything, and of consumers, go to ``deliver``.
 
     Args:
         inbox: the subject's start, ending in a dot.
@@ -212,7 +215,7 @@ class Wire(Transport):
 
 
 class Receiver(asyncio.StreamReaderProtocol):
-    """Delivers the messages to an inbox, and feeds all else to a StreamReader.
+    """Delivers the messages to an inbox or of a consumer, and feeds all else to a StreamReader.
 
     Attributes:
         error: what the connection was lost by; the reader only comes to its end.
@@ -274,7 +277,9 @@ class Receiver(asyncio.StreamReaderProtocol):
                 self._wanted = stop + 2 - place
                 break
             if data.startswith(marks, place):
-                deliver(words[1], data[start:body], data[body:stop])
+                deliver(words[1], words[1], data[start:body], data[body:stop])
+            elif words[3].startswith(acknowledgement.START):
+                deliver(words[3], words[1], data[start:body], data[body:stop])
             else:
                 super().data_received(data[place : stop + 2])
             place = stop + 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,7 @@ class Actors(ContractBase):
                 "event_count": count,
                 "first_timestamp": moments[0],
                 "last_timestamp": moments[-1],
+                "last_position": saved[-1].position,
             }
         return expected
 
@@ -155,6 +157,22 @@ class Actors(ContractBase):
             "order-99",
         ]
 
+    def test_what_a_time_limit_leaves_is_found_by_going_on(self) -> None:
+        names = sorted(self.save_actors(tuple(f"order-{number}" for number in range(9))))
+        for name in sorted(self.store.actor_orderings):
+            found: list[str] = []
+            cursor = None
+            while True:
+                page = self.store.get_actors(order_by=name, limit=4, cursor=cursor, time_limit=1e-9)
+                assert 0 <= page.coverage <= 1
+                if page.coverage < 1 and page.next_cursor is None:
+                    continue  # what was found is kept: the same question goes on
+                found += [actor.actor_id for actor in page]
+                cursor = page.next_cursor
+                if cursor is None:
+                    break
+            assert sorted(found) == names, name
+
     def test_a_limit_of_none(self) -> None:
         self.save_actors(("order-1",))
         assert self.store.get_actors(limit=0).actors == []
@@ -180,6 +198,11 @@ class Actors(ContractBase):
             {"cursor": "AAAA"},
             {"cursor": "bnVsbA=="},
             {"cursor": "é"},
+            {"time_limit": 0},
+            {"time_limit": -1.5},
+            {"time_limit": True},
+            {"time_limit": "2"},
+            {"time_limit": math.nan},
         )
         for arguments in wrong:
             with raises(InvalidEventError) as caught:

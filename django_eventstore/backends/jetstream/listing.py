@@ -1,0 +1,159 @@
+"""The ids of all actors of a stream, kept up to date."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from .call import Call
+from .connection import MANY
+from .header_reader import HeaderReader
+from .history import PAGE_BYTES, gives_batches, leader_get
+from .names import decode_actor
+from .operation import Turns
+from .stored import Stored, from_direct
+from .streams import Stream
+
+NEWS_PAGE: Final = 1000
+NEWS_PAGES: Final = 2
+"""How many messages are asked for at a time to see what is new, and how often; servers that give
+messages one by one give one at a time. If there are more, a reader is worth its while."""
+
+FEW: Final = 20
+"""Of how many times as many actors those found are few: then each is looked up by itself."""
+
+_TURN: Final = "listing"
+
+
+class Listed(NamedTuple):
+    """Actors of a stream.
+
+    Attributes:
+        ids: in order; perhaps with some that are gone.
+        coverage: the share of the stream that was looked through for them; 1.0: all of it.
+    """
+
+    ids: list[str]
+    coverage: float
+
+
+class Listing:
+    """The ids of all actors of a stream.
+
+    They are found by reading the subjects of first appends, in the stream's order; so what was
+    found is kept, and the next one who asks goes on from there. Actors whose events have all been
+    removed meanwhile are still in it: who looks at them drops them.
+    """
+
+    def __init__(self) -> None:
+        self._turns = Turns()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all: the stream was removed."""
+        self._created = ""
+        self._sequence = 0  # up to which one the stream was looked through
+        self._looked_at = 0  # how many messages that were...
+        self._left = 0  # ... and how many more there are
+        self._found: set[str] = set()  # and is not in the list yet
+        self._listed = Listed([], 0.0)
+
+    async def update(self, call: Callable[[], Call], stream: Stream, until: float) -> Listed:
+        """Return all actors of now; or, at ``until``, those that were found by then.
+
+        Several at once take turns: one reads, for all of them.
+        """
+        if await self._turns.take(_TURN, until):
+            try:
+                coverage = await self._advance(call, stream, until)
+                self._listed = Listed(_merged(self._listed.ids, self._found), coverage)
+                self._found = set()
+            finally:
+                self._turns.give(_TURN)
+        return self._listed
+
+    def drop(self, listed: Listed, gone: set[str]) -> None:
+        """Forget actors that are ``gone`` from what update() returned."""
+        # Not if another thread has looked since: one of them may be back.
+        if self._listed is listed:
+            self._listed = listed._replace(ids=[name for name in listed.ids if name not in gone])
+
+    async def _advance(self, call: Callable[[], Call], stream: Stream, until: float) -> float:
+        """Look through the stream from where it ended last, and return how much was."""
+        info = await call().api(f"STREAM.INFO.{stream.name}")
+        if info["created"] != self._created:  # it is another stream
+            self.clear()
+            self._created = info["created"]
+        state = info["state"]
+        last = state["last_seq"]
+        # Where old appends were removed, actors may have lost their first one, new ones too.
+        whole = state["messages"] == last
+        pattern = f"{stream.prefix}*.1" if whole else stream.all_events
+        pages = 0
+        # However late it is, a step is made each time.
+        while self._sequence < last:
+            start = self._sequence + 1
+            if pages == NEWS_PAGES:
+                await self._read_many(call, HeaderReader(stream, pattern, start), until)
+                pages = 0
+            elif page := await _next_messages(call(), stream, pattern, start):
+                self._found.update(each.actor_id for each in page if each.actor_id is not None)
+                self._looked_at += len(page)
+                self._left -= len(page)
+                self._sequence = page[-1].sequence
+                pages += 1
+            else:
+                self._sequence = last
+            if time.monotonic() >= until:
+                break
+        if self._sequence >= last:
+            return 1.0
+        return self._looked_at / (self._looked_at + max(1, self._left))
+
+    async def _read_many(
+        self, call: Callable[[], Call], reader: HeaderReader, until: float
+    ) -> None:
+        await reader.open(call())
+        while not reader.done and time.monotonic() < until:
+            messages = await reader.page(call())
+            tokens = {message.subject.rsplit(b".", 2)[1] for message in messages}
+            self._found.update(name for name in map(decode_actor, tokens) if name is not None)
+            self._looked_at += len(messages)
+            self._sequence, self._left = reader.sequence, reader.left
+        await reader.close(call())
+
+
+async def _next_messages(call: Call, stream: Stream, pattern: str, at: int) -> list[Stored]:
+    """Return the next messages on ``pattern``, from sequence ``at`` on; none: there are none."""
+    query = {"seq": at, "next_by_subj": pattern}
+    if gives_batches(call, stream):
+        request = call.api_request(
+            f"DIRECT.GET.{stream.name}",
+            {**query, "batch": NEWS_PAGE, "max_bytes": PAGE_BYTES},
+            most=MANY,
+        )
+        ((*messages, _status),) = await call.ask([request])
+        if messages:
+            return [from_direct(message) for message in messages]
+    # That none is there is for the leader to say.
+    stored = await leader_get(call, stream, **query)
+    return [] if stored is None else [stored]
+
+
+def _merged(ids: list[str], found: set[str]) -> list[str]:
+    """Return the sorted ``ids`` with those ``found`` in their places, as a list of its own.
+
+    Others may be reading ``ids``. To sort what is in order but for its end takes few steps.
+    """
+    if len(found) * FEW < len(ids):
+        unknown = {name for name in found if not _holds(ids, name)}
+    else:
+        unknown = found.difference(ids)
+    return sorted([*ids, *unknown]) if unknown else ids
+
+
+def _holds(ids: list[str], name: str) -> bool:
+    at = bisect_left(ids, name)
+    return at < len(ids) and ids[at] == name
