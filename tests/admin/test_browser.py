@@ -223,6 +223,49 @@ def test_the_quick_open_works_without_a_store(filled, tab, start):
     expect(tab.get_by_role("heading", level=1)).to_have_text("payment-1")
 
 
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_enter_in_the_quick_open_waits_for_what_was_typed(filled, tab, start):
+    """Not the first suggestion for the empty box, which is what is shown while typing."""
+    tab.goto(start)
+    held = []
+    tab.route("**/jump/?q=order-2", lambda route: held.append(route))
+    tab.keyboard.press("Control+k")
+    expect(tab.get_by_role("option", selected=True)).to_contain_text("Actors")
+    with tab.expect_request("**/jump/?q=order-2"):
+        tab.keyboard.type("order-2")
+        tab.keyboard.press("Enter")
+    expect(tab.get_by_role("listbox")).to_have_attribute("aria-busy", "true")
+    while not held:
+        tab.wait_for_timeout(10)
+    held.pop().continue_()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("order-2")
+    tab.go_back()
+    expect(tab.get_by_role("dialog")).to_be_hidden()
+
+    # What leads nowhere is looked for in the list of actors.
+    tab.route("**/jump/**", lambda route: route.fulfill(json={"suggestions": []}))
+    tab.keyboard.press("Control+k")
+    tab.keyboard.type("order-2")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/actors/?q=order-2")
+
+
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_versions_are_compared_with_the_one_that_the_slider_shows(filled, tab, start, pages):
+    tab.goto(start.removesuffix(pages("stores")) + pages("state", "order-1"))
+    tab.get_by_role("slider").fill("2")
+    expect(tab.get_by_role("heading", name="State at version 2")).to_be_visible()
+    tab.get_by_label("Compare with version").fill("1")
+    tab.get_by_role("button", name="Compare").click()
+    expect(tab.get_by_role("heading", name="What differs from version 1")).to_be_visible()
+    expect(tab.get_by_role("heading", name="State at version 2")).to_be_visible()
+    tab.get_by_role("slider").fill("3")
+    expect(tab.get_by_role("heading", name="State at version 3")).to_be_visible()
+    tab.get_by_role("link", name="With the version before").click()
+    expect(tab.get_by_role("heading", name="What changed from the version before")).to_be_visible()
+    expect(tab.get_by_role("heading", name="State at version 3")).to_be_visible()
+
+
 def test_hostile_content_is_shown_and_nothing_more(filled, tab, start, pages):
     base = start.removesuffix(pages("stores"))
     tab.goto(base + pages("actors"))

@@ -10,6 +10,8 @@
   let chosen = 0;
   let asked = 0;
   let timer;
+  let fresh = false;  // whether the suggestions are for what stands in the box
+  let going = false;  // whether Enter was pressed before they were
 
   function open() {
     if (dialog.open) return;
@@ -21,14 +23,22 @@
   async function suggest() {
     const number = ++asked;
     const address = `${dialog.dataset.url}?q=${encodeURIComponent(input.value)}`;
+    let suggestions = [];
+    list.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(address, { headers: { Accept: "application/json" } });
-      if (!response.ok || number !== asked) return;
-      show((await response.json()).suggestions);
+      if (response.ok) suggestions = (await response.json()).suggestions;
     } catch {
       // No answer: the form still leads to the list of actors.
-      if (number === asked) show([]);
     }
+    if (number !== asked) return;
+    list.setAttribute("aria-busy", "false");
+    fresh = true;
+    show(suggestions);
+    if (!going) return;
+    going = false;
+    if (options[0]) go(options[0]);
+    else input.form.requestSubmit();
   }
 
   function show(suggestions) {
@@ -63,7 +73,13 @@
     }
   }
 
-  const go = (option) => { window.location.assign(option.dataset.url); };
+  // Closed before the page is left, or it would still be open after a step back.
+  input.form.addEventListener("submit", () => dialog.close());
+
+  function go(option) {
+    dialog.close();
+    window.location.assign(option.dataset.url);
+  }
 
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
@@ -76,13 +92,20 @@
     else if (event.target === dialog) dialog.close();
   });
   input.addEventListener("input", () => {
+    fresh = going = false;
+    asked += 1;  // an answer on its way is for other text
     clearTimeout(timer);
     timer = setTimeout(suggest, 120);
   });
   input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
     if (event.key === "ArrowDown") choose(chosen + 1);
     else if (event.key === "ArrowUp") choose(chosen - 1);
-    else if (event.key === "Enter" && options[chosen]) go(options[chosen]);
+    else if (event.key === "Enter" && !fresh) {
+      going = true;
+      clearTimeout(timer);
+      suggest();
+    } else if (event.key === "Enter" && options[chosen]) go(options[chosen]);
     else return;
     event.preventDefault();
   });

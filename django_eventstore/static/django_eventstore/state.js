@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const parts = ["es-stepper", "es-state"];
+  const parts = ["es-versions", "es-state"];
   let asked = 0;
 
   async function show(address, focus) {
