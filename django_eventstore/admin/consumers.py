@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from ..conf import event_stores
 from ..consumer_models import Consumer, ConsumerStatus
 from ..consumers import ConsumerFigures, consumer_figures
-from ..exceptions import EventStoreError
+from ..exceptions import EventStoreError, InvalidEventError
 from ..projections.registry import get_projections
+from ..store import EventStore
 from .scope import Crumb, Visit, namespaces_of
 
 
@@ -36,8 +37,8 @@ class Row:
 def consumers(visit: Visit) -> HttpResponse:
     """List the projections and forwarders that have begun."""
     rows = []
-    broken = []
-    for alias in _databases():
+    stores, broken = _stores()
+    for alias in _databases(stores):
         found = Consumer.objects.using(alias).exclude(
             status__in=(ConsumerStatus.RETIRED, ConsumerStatus.REPLAYING)
         )
@@ -45,7 +46,7 @@ def consumers(visit: Visit) -> HttpResponse:
             rows += [
                 _row(consumer)
                 for consumer in found.order_by("name", "namespace")
-                if _may_be_seen(consumer, visit)
+                if _may_be_seen(consumer, stores, visit)
             ]
         except (DatabaseError, ConnectionDoesNotExist) as error:
             broken.append((alias, error))
@@ -58,7 +59,19 @@ def consumers(visit: Visit) -> HttpResponse:
     )
 
 
-def _databases() -> list[str]:
+def _stores() -> tuple[dict[str, EventStore], list[tuple[str, Exception]]]:
+    """Return the stores by their alias, and those with wrong settings: (alias, error)."""
+    stores: dict[str, EventStore] = {}
+    broken: list[tuple[str, Exception]] = []
+    for alias in event_stores:
+        try:
+            stores[alias] = event_stores[alias]
+        except ImproperlyConfigured as error:
+            broken.append((alias, error))
+    return stores, broken
+
+
+def _databases(stores: dict[str, EventStore]) -> list[str]:
     """Return the databases where consumers keep their checkpoints."""
     return list(
         dict.fromkeys(
@@ -66,16 +79,20 @@ def _databases() -> list[str]:
                 router.db_for_read(Consumer),
                 *(projection.using for projection in get_projections()),
                 # A forwarder keeps its own beside the events that it reads.
-                *(getattr(store, "database", "default") for store in event_stores.all()),
+                *(getattr(store, "database", "default") for store in stores.values()),
             ]
         )
     )
 
 
-def _may_be_seen(consumer: Consumer, visit: Visit) -> bool:
+def _may_be_seen(consumer: Consumer, stores: dict[str, EventStore], visit: Visit) -> bool:
     if consumer.store not in event_stores:
         return True
-    return consumer.namespace in namespaces_of(event_stores[consumer.store], visit.options)
+    try:
+        return consumer.namespace in namespaces_of(stores[consumer.store], visit.options)
+    except (KeyError, ImproperlyConfigured, InvalidEventError):
+        # With wrong settings it has no namespace that could be browsed.
+        return False
 
 
 def _row(consumer: Consumer) -> Row:

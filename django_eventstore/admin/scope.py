@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -115,8 +116,11 @@ class Visit:
     def integer(self, name: str, *, minimum: int = 0) -> int | None:
         """Return a parameter as an integer, None if absent; 404 if it is none."""
         given = self.text(name)
-        if not given:
-            return None
+        return self.number(name, given, minimum=minimum) if given else None
+
+    @staticmethod
+    def number(name: str, given: str, *, minimum: int = 0) -> int:
+        """Return the text of a parameter as an integer; 404 if it is none."""
         if not (given.isascii() and given.isdecimal() and len(given) < 20):
             raise Http404(f"{name} is no number")
         number = int(given)
@@ -281,14 +285,20 @@ def store_page(view: View, site: AdminSite, *permissions: str) -> View:
 
     403 without the permission to see lists and ``permissions``; 404 for an unknown store or
     namespace and for what no store accepts as an argument; a page that says so, with status
-    503, where the store cannot be reached, and 501 where it cannot do this.
+    503, where the store cannot be reached or its settings are wrong, and 501 where it cannot do
+    this.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, alias: str, namespace: str, **given: Any) -> HttpResponseBase:
         if not all(map(request.user.has_perm, (VIEW, *permissions))):
             raise PermissionDenied
-        scope = Scope(request, site, alias, namespace)
+        try:
+            scope = Scope(request, site, alias, namespace)
+        except ImproperlyConfigured as error:
+            return Visit(request, site).render(
+                "problem.html", _("Wrong settings"), status=503, error=error
+            )
         try:
             response = view(scope, **given)
             # Rendered here: a lazy read in a template must not escape the handlers below.
@@ -296,7 +306,8 @@ def store_page(view: View, site: AdminSite, *permissions: str) -> View:
                 response.render()
         except InvalidEventError as error:
             raise Http404(str(error)) from error
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, DatabaseError) as error:
+            # A database that answers may still lack the tables: it was not migrated.
             return scope.render("problem.html", _("Store unavailable"), status=503, error=error)
         except UnsupportedOperation as error:
             return scope.render("problem.html", _("Not supported"), status=501, error=error)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.http import (
     Http404,
     HttpResponse,
@@ -81,7 +82,8 @@ def health(store: EventStore) -> Health:
     try:
         statistics = store.get_statistics()
         newest = next(store.read_all(limit=1, reverse=True), None)
-    except EventStoreError as error:
+    except (EventStoreError, DatabaseError) as error:
+        # A database that answers may still lack the tables: it was not migrated.
         return Health(error=error)
     return Health(statistics, newest, (time.perf_counter() - started) * 1000)
 
