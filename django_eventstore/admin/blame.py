@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from ..events import Event
@@ -21,7 +21,7 @@ from .folding import UNREGISTERED, fold_to, folding
 from .json_tree import scalar_text
 from .limits import Deadline
 from .scope import Scope
-from .timeline import actor_crumbs
+from .timeline import actor_crumbs, latest_version
 
 LONG: Final = 1000
 """How many events a history has of which this process remembers what it found."""
@@ -115,9 +115,11 @@ def blame_to(
 
 def _keep(key: tuple[Any, ...], blame: Blame) -> None:
     """Keep a copy: a later page goes on with it while this one is still shown."""
-    copy = replace(
-        blame, state=deepcopy(blame.state), last=dict(blame.last), first=dict(blame.first)
-    )
+    try:
+        state = deepcopy(blame.state)
+    except Exception:  # a state may hold what cannot be copied: then it is folded each time
+        return
+    copy = replace(blame, state=state, last=dict(blame.last), first=dict(blame.first))
     with _lock:
         _kept[key] = copy
         while len(_kept) > KEPT:
@@ -155,9 +157,7 @@ class Row:
 
 def blame(scope: Scope, actor_id: str) -> HttpResponse:
     """Show for each field of the state who last set it."""
-    latest = scope.store.get_latest_version(actor_id)
-    if latest == 0:
-        raise Http404("no such actor")
+    latest = latest_version(scope, actor_id)
     asked = scope.integer("version")
     version = latest if asked is None else min(asked, latest)
     fold = folding(actor_id)
@@ -205,26 +205,29 @@ class Change:
 
 
 def history(scope: Scope, actor_id: str) -> HttpResponse:
-    """Show every change of one field, newest first; from where a page before came to, if asked."""
-    if scope.store.get_latest_version(actor_id) == 0:
-        raise Http404("no such actor")
-    wanted = scope.text("path")
-    after = scope.integer("after") or 0
+    """Show every change of one field, newest first.
+
+    The address says where a page before came to (``after``), and up to where the changes are
+    shown (``upto``): of more than CHANGES_SHOWN, the newest are.
+    """
+    latest_version(scope, actor_id)
+    wanted = scope.request.GET.get("path", "")
+    after, upto = scope.integer("after") or 0, scope.integer("upto")
     fold = folding(actor_id)
     start = fold_to(scope.store, actor_id, fold, after, scope.deadline)
     changes: deque[Change] = deque(maxlen=CHANGES_SHOWN)
     counted = 0
     state, version, failure = start.state, start.version, start.failure
-    next_url = None if start.complete else scope.here()
+    next_url = None if start.complete else scope.here(upto=None)
     value = _field(scope, actor_id, state, wanted) if start.event else ABSENT
     revealed = _reveals(scope, actor_id, state)
-    items = scope.store.iter_events_with_errors(actor_id, after + 1)
+    items = scope.store.iter_events_with_errors(actor_id, after + 1, to_version=upto)
     with closing(items):  # type: ignore[type-var]
         for item in items if start.complete and failure is None else ():
             if isinstance(item, ReplayError):
                 continue
             if version > after and scope.deadline.passed:
-                next_url = scope.here(after=version)
+                next_url = scope.here(after=version, upto=None)
                 break
             try:
                 state = fold.apply(state, item)
@@ -248,6 +251,11 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         path=wanted,
         changes=list(reversed(changes)),
         counted=counted,
+        older_url=scope.here(upto=(changes[0].event.version or 1) - 1)
+        if counted > len(changes)
+        else None,
+        upto=upto,
+        newest_url=scope.here(upto=None),
         after=after,
         version=version,
         next_url=next_url,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
 from ..events import Event
-from .charts import lanes
-from .filters import moment
-from .folding import version_at
+from .charts import Lanes, lanes
 from .json_tree import brief
+from .limits import scan
 from .scope import Crumb, Scope
 
 FEWEST: Final = 2
@@ -31,54 +30,57 @@ class Row:
     brief: str
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """A part of an actor's history.
+
+    Attributes:
+        actor_id: whose.
+        events: newest first.
+        malformed: how many malformed events stand among them.
+        older: the version that the part behind this one begins at; None: there is none.
+    """
+
+    actor_id: str
+    events: list[Event]
+    malformed: int = 0
+    older: int | None = None
+
+
 def compare(scope: Scope) -> HttpResponse:
-    """Show the newest events of the actors that the address names, in the order of time."""
+    """Show the newest events of the actors that the address names, in the order of time.
+
+    ``upto`` in the address, once for each actor, is the version where a further page begins.
+    """
     actor_ids = list(dict.fromkeys(filter(None, scope.request.GET.getlist("actor"))))
     problem = ""
     if not FEWEST <= len(actor_ids) <= MOST:
         problem = _("Name two to six actors.") if actor_ids else ""
         actor_ids = actor_ids[:MOST]
-    until = moment(scope, "until", end=True)
-    histories = {}
-    cut = None
-    if not problem and actor_ids:
-        histories = {actor_id: _events(scope, actor_id, until) for actor_id in actor_ids}
-        # What is older than the oldest event of a cut history would have gaps in it.
-        full = [events for events in histories.values() if len(events) == PER_ACTOR]
-        cut = max((events[-1].timestamp for events in full), default=None)
-    unknown = [actor_id for actor_id, events in histories.items() if not events]
-    shown = [
-        event
-        for events in histories.values()
-        for event in events
-        if cut is None or event.timestamp >= cut
-    ]
-    shown.sort(key=lambda event: (event.timestamp, event.position or 0), reverse=True)
+    upto = _upto(scope, len(actor_ids))
+    histories = []
+    if actor_ids and not problem:
+        read = [_read(scope, *begin) for begin in zip(actor_ids, upto, strict=True)]
+        histories = _cut(read)
+    shown = sorted(
+        (event for history in histories for event in history.events),
+        key=lambda event: (event.timestamp, event.position or 0),
+        reverse=True,
+    )
     return scope.render(
         "compare.html",
         _("Compare actors"),
         actor_ids=actor_ids,
         inputs=[*actor_ids, *[""] * (MOST - len(actor_ids))],
         problem=problem,
-        unknown=unknown,
+        unknown=[history.actor_id for history in histories if _is_unknown(scope, history)],
+        malformed=[history for history in histories if history.malformed],
         rows=[_row(scope, event, actor_ids) for event in shown],
-        lanes=lanes(
-            [
-                (
-                    actor_id,
-                    [
-                        (event.timestamp, event.event_type, f"{event.event_type} {event.version}")
-                        for event in shown
-                        if event.actor_id == actor_id
-                    ],
-                )
-                for actor_id in actor_ids
-            ]
-        )
-        if shown
+        lanes=_lanes(histories) if shown else None,
+        older_url=scope.here(upto=[history.older or 0 for history in histories])
+        if any(history.older for history in histories)
         else None,
-        older_url=scope.here(until=cut.isoformat()) if cut else None,
-        newest_url=scope.here(until=None) if until else None,
+        newest_url=scope.here(upto=None) if "upto" in scope.request.GET else None,
         crumbs=[
             Crumb(scope.label, scope.url("store")),
             Crumb(_("Actors"), scope.url("actors")),
@@ -86,14 +88,73 @@ def compare(scope: Scope) -> HttpResponse:
     )
 
 
-def _events(scope: Scope, actor_id: str, until: datetime | None) -> list[Event]:
-    """Return the newest events of an actor up to a moment, newest first."""
-    latest = scope.store.get_latest_version(actor_id)
-    if until is not None:
-        latest = version_at(scope.store, actor_id, latest, until)
-    if latest == 0:
-        return []
-    return scope.store.get_events(actor_id, to_version=latest, limit=PER_ACTOR, reverse=True)
+def _upto(scope: Scope, actors: int) -> Sequence[int | None]:
+    given = [scope.number("upto", text) for text in scope.request.GET.getlist("upto")]
+    if given and len(given) != actors:
+        raise Http404("upto does not fit the actors")
+    return given or [None] * actors
+
+
+def _read(scope: Scope, actor_id: str, upto: int | None) -> History:
+    """Return the newest events of an actor up to a version, and what is behind them."""
+    if upto == 0:
+        return History(actor_id, [])
+    looked = scan(
+        scope.store.iter_events_with_errors(actor_id, to_version=upto, reverse=True),
+        lambda item: isinstance(item, Event),
+        scope.deadline,
+        wanted=PER_ACTOR + 1,
+    )
+    events = [item for item in looked.found if isinstance(item, Event)]
+    older = None
+    if not looked.done and events:
+        # The time may be over before there are so many.
+        older = events[-1].version if len(events) > PER_ACTOR else (events[-1].version or 1) - 1
+    malformed = looked.looked_at - len(events)
+    return History(actor_id, events[:PER_ACTOR], malformed, older)
+
+
+def _cut(histories: list[History]) -> list[History]:
+    """Leave out what is older than the oldest event of a history that goes on behind.
+
+    There would be gaps in it; the next page begins at what is left out.
+    """
+    cut = max(
+        (history.events[-1].timestamp for history in histories if history.older), default=None
+    )
+    if cut is None:
+        return histories
+    parts = []
+    for history in histories:
+        # In the order of versions, which is not always that of the timestamps.
+        kept = [place for place, event in enumerate(history.events) if event.timestamp >= cut]
+        count = kept[-1] + 1 if kept else 0
+        older = history.events[count].version if count < len(history.events) else history.older
+        parts.append(replace(history, events=history.events[:count], older=older))
+    return parts
+
+
+def _is_unknown(scope: Scope, history: History) -> bool:
+    return (
+        not history.events
+        and not history.older
+        and scope.store.get_latest_version(history.actor_id) == 0
+    )
+
+
+def _lanes(histories: list[History]) -> Lanes:
+    return lanes(
+        [
+            (
+                history.actor_id,
+                [
+                    (event.timestamp, event.event_type, f"{event.event_type} {event.version}")
+                    for event in history.events
+                ],
+            )
+            for history in histories
+        ]
+    )
 
 
 def _row(scope: Scope, event: Event, actor_ids: list[str]) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -17,29 +18,68 @@ ABSENT: Final = type("Absent", (), {"__repr__": lambda self: "absent"})()
 """Stands for no value, as null is one."""
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """Return ``value``, which a fold made and may be anything, as dicts, lists and scalars."""
+def plain(value: Any) -> Any:
+    """Return ``value``, which a fold made and may be anything, as dicts, lists and scalars.
+
+    Nothing of it is shared with ``value``. What holds itself ends at the place where it comes
+    round, and what is nested too deeply at MAX_DEPTH, with ``…``.
+    """
+    return _plain(value, [])
+
+
+def _plain(value: Any, around: list[int]) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value.value if isinstance(value, Enum) else value
-    if depth > MAX_DEPTH:
+    if len(around) > MAX_DEPTH or id(value) in around:
         return "…"
-    if isinstance(value, dict):
-        return {_key(key): plain(child, depth + 1) for key, child in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(child, depth + 1) for child in value]
+    around.append(id(value))
+    try:
+        if isinstance(value, dict):
+            return {_key(key): _plain(child, around) for key, child in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [_plain(child, around) for child in value]
+        return _plain_object(value, around)
+    finally:
+        around.pop()
+
+
+def _plain_object(value: Any, around: list[int]) -> Any:
     if isinstance(value, (set, frozenset)):
-        return sorted((plain(child, depth + 1) for child in value), key=repr)
+        return sorted((_plain(child, around) for child in value), key=repr)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, Enum):
-        return plain(value.value, depth + 1)
+        return _plain(value.value, around)
     if isinstance(value, (Decimal, UUID, timedelta)):
         return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name), depth + 1) for field in fields(value)}
+    held = _fields(value)
+    if held is None:
+        return _ADDRESS.sub("", repr(value))
+    return {name: _plain(child, around) for name, child in held.items()}
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""In a repr(): another one for each object, though the objects be alike."""
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    """Return the fields of an object, None if it does not consist of fields."""
+    if isinstance(value, type):
+        return None
+    if is_dataclass(value):
+        names = [field.name for field in fields(value)]
+    else:
+        names = [name for kind in type(value).__mro__ for name in _slots(kind)]
+    slotted: dict[str, Any] = {name: getattr(value, name) for name in names if hasattr(value, name)}
     if hasattr(value, "__dict__"):
-        return {name: plain(child, depth + 1) for name, child in vars(value).items()}
-    return repr(value)
+        return {**slotted, **vars(value)}
+    return slotted or None
+
+
+def _slots(kind: type) -> list[str]:
+    slots = vars(kind).get("__slots__", ())
+    names = [slots] if isinstance(slots, str) else list(slots)
+    return [name for name in names if not name.startswith("__")]
 
 
 def _key(key: Any) -> str:

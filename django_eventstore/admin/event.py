@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 
 from ..events import Event
 from ..replay import ReplayError
 from .as_test import as_test
-from .json_tree import indented, tree
+from .json_tree import LARGEST_INLINE, indented, tree
 from .related import related
 from .scope import REDACTED, Scope
 from .timeline import actor_crumbs
-
-LARGEST_INLINE: Final = 100_000
-"""Raw JSON longer than this, in characters, is offered as a file instead."""
 
 
 def event(scope: Scope, position: int) -> HttpResponse:

@@ -15,13 +15,18 @@ from ..events import Event, Snapshot
 from ..folds import Fold, fold_for
 from ..replay import ReplayError
 from ..store import EventStore
-from .limits import Deadline
+from .diff import plain
+from .limits import Deadline, scan
 
 CHECKPOINT_EVERY: Final = 1000
 """After how many events a state is remembered."""
 
 CHECKPOINTS_KEPT: Final = 256
 """How many states this process remembers, of all actors together."""
+
+
+MALFORMED_COUNTED: Final = 10_000
+"""How many malformed events in a row are counted."""
 
 
 def latest_values(state: dict[str, Any], event: Event) -> dict[str, Any]:
@@ -45,7 +50,7 @@ class Folded:
     Attributes:
         state: what the fold made; anything.
         event: the last event that is in it, None for none.
-        before: the state without that event.
+        before: the state without that event, plain.
         applied: how many events are in it.
         malformed: how many malformed events were met on the way.
         complete: whether the time sufficed for all events asked for.
@@ -74,8 +79,12 @@ class _Remembered:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, key: tuple[Any, ...], folded: Folded) -> None:
+        try:
+            copied = replace(folded, state=deepcopy(folded.state))
+        except Exception:  # a state may hold what cannot be copied: then it is folded each time
+            return
         with self.lock:
-            self.by_place[(*key, folded.version)] = replace(folded, state=deepcopy(folded.state))
+            self.by_place[(*key, folded.version)] = copied
             while len(self.by_place) > CHECKPOINTS_KEPT:
                 self.by_place.popitem(last=False)
 
@@ -105,8 +114,9 @@ def fold_to(
     when it is asked for again.
     """
     last = next(iter(store.get_events(actor_id, to_version=version, limit=1, reverse=True)), None)
+    behind = _malformed_behind(store, actor_id, last, version, deadline)
     if last is None:
-        return Folded(deepcopy(fold.initial))
+        return Folded(deepcopy(fold.initial), malformed=behind)
     key = (store.alias, store.namespace, actor_id, fold.apply)
     start = _start(store, actor_id, fold, key, (last.version or 1) - 1)
     before = _run(
@@ -116,17 +126,49 @@ def fold_to(
         start,
         (last.version or 1) - 1,
         deadline,
+        until=last,
         remember=lambda folded: _remembered.keep(key, folded),
     )
     if not before.complete:
         return before
-    earlier = deepcopy(before.state)
+    earlier = plain(before.state)
     folded = before if before.failure else _apply(fold, before, last)
     if folded.failed_on is None:
-        return replace(folded, before=earlier)
+        return replace(folded, before=earlier, malformed=folded.malformed + behind)
     # The fold may have left its state half changed: fold again, up to the event before.
     whole = fold_to(store, actor_id, fold, (folded.failed_on.version or 1) - 1, deadline)
     return replace(whole, failed_on=folded.failed_on, failure=folded.failure)
+
+
+def _malformed_behind(
+    store: EventStore, actor_id: str, last: Event | None, version: int, deadline: Deadline
+) -> int:
+    """Count the malformed events between the last readable one, up to ``version``, and that."""
+    at = (last.version or 0) if last else 0
+    following = next(iter(store.get_events(actor_id, at + 1, limit=1)), None)
+    if at == version and following is not None:
+        return 0
+
+    def behind(item: Event | ReplayError) -> bool:
+        return isinstance(item, ReplayError) and _stands_between(item, last, following)
+
+    items = store.iter_events_with_errors(actor_id, at, to_version=version)
+    found = scan(items, behind, deadline, wanted=MALFORMED_COUNTED)
+    return len(found.found)
+
+
+def _stands_between(error: ReplayError, before: Event | None, behind: Event | None) -> bool:
+    """Tell whether a malformed event stands between two events; None is an end of the history.
+
+    A store that cannot tell its version yields it with any range of versions near by.
+    """
+    position = error.position
+    if position is None:
+        return True
+    return not (
+        (before is not None and before.position is not None and position < before.position)
+        or (behind is not None and behind.position is not None and position > behind.position)
+    )
 
 
 def fold_from_snapshot(
@@ -174,6 +216,7 @@ def _run(
     start: Folded,
     version: int,
     deadline: Deadline,
+    until: Event | None = None,
     remember: Callable[[Folded], None] = lambda folded: None,
 ) -> Folded:
     folded = start
@@ -183,10 +226,11 @@ def _run(
     with closing(items):  # type: ignore[type-var]
         for item in items:
             if isinstance(item, ReplayError):
-                folded = replace(folded, malformed=folded.malformed + 1)
+                if _stands_between(item, start.event, until):
+                    folded = replace(folded, malformed=folded.malformed + 1)
                 continue
             # One at least, or slow reading would never get anywhere.
-            if folded is not start and deadline.passed:
+            if folded.applied > start.applied and deadline.passed:
                 remember(folded)
                 return replace(folded, complete=False)
             folded = _apply(fold, folded, item)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -13,6 +14,9 @@ from django.utils.translation import ngettext
 
 from .diff import Path
 from .redaction import Masked
+
+LARGEST_INLINE: Final = 100_000
+"""JSON text longer than this, in characters, is no part of a page but offered as a file."""
 
 LONGEST_TEXT: Final = 2000
 OPEN_DEPTH: Final = 3
@@ -96,7 +100,8 @@ def _scalar(value: Any) -> SafeString:
         return format_html(
             '<span class="es-text">{}</span> <span class="es-more">{}</span>',
             _quoted(value[:LONGEST_TEXT]),
-            _("… of %(length)s characters in all") % {"length": f"{len(value):,}"},
+            _("… of %(length)s characters in all")
+            % {"length": number_format(len(value), force_grouping=True)},
         )
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     kind = "es-number" if is_number else "es-word"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -23,9 +24,9 @@ from .folding import (
     usable_snapshot,
     version_at,
 )
-from .json_tree import indented, tree
+from .json_tree import LARGEST_INLINE, indented, tree
 from .scope import REDACTED, Scope
-from .timeline import actor_crumbs
+from .timeline import actor_crumbs, latest_version
 
 LARGEST_SLIDER = 2**53
 """Beyond this a browser's slider cannot name each version."""
@@ -39,13 +40,15 @@ class Shown:
         folded: how it was made.
         state: the plain state, masked.
         tree: it as nested lists.
-        text: it as JSON text.
+        text: it as JSON text; None if that is too long to be part of a page.
+        size: how many bytes it has as JSON.
     """
 
     folded: Folded
     state: Any
     tree: SafeString
-    text: str
+    text: str | None
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class SnapshotCheck:
         applied: how many events were folded onto it.
         agrees: None where one of the two could not be made in time.
         differences: full replay -> snapshot and the events since.
+        left_out: how many further ones there are.
     """
 
     snapshot: Snapshot | None
@@ -65,23 +69,26 @@ class SnapshotCheck:
     applied: int
     agrees: bool | None
     differences: list[Difference]
+    left_out: int = 0
 
 
 def state(scope: Scope, actor_id: str) -> HttpResponse:
     """Show an actor's state at a version, beside the version before or any other."""
-    latest = scope.store.get_latest_version(actor_id)
-    if latest == 0:
-        raise Http404("no such actor")
+    latest = latest_version(scope, actor_id)
     at = moment(scope, "at", end=True)
     if at is not None:
         version = version_at(scope.store, actor_id, latest, at)
         return HttpResponseRedirect(scope.here(at=None, version=version))
     asked = scope.integer("version")
     version = latest if asked is None else min(asked, latest)
-    against = scope.integer("against")
+    compared = scope.integer("against")
+    against = None if compared is None else min(compared, latest)
     fold = folding(actor_id)
     folded = fold_to(scope.store, actor_id, fold, version, scope.deadline)
-    shown_before, changes, shown = _compare(scope, actor_id, fold, folded, against)
+    if "download" in scope.request.GET and folded.complete:
+        return _as_file(scope, actor_id, folded)
+    other, changes, shown = _compare(scope, actor_id, fold, folded, against)
+    limit = scope.options.json_nodes
     neighbours = _neighbours(scope, actor_id, version)
     return scope.render(
         "state.html",
@@ -92,8 +99,9 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
         version=version,
         against=against,
         shown=shown,
-        shown_before=shown_before,
-        changes=changes,
+        other=other,
+        changes=changes[:limit],
+        changes_left_out=max(len(changes) - limit, 0),
         registered=fold is not UNREGISTERED,
         fold=fold,
         check=_check_snapshot(scope, actor_id, fold, folded, version),
@@ -107,28 +115,35 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
     )
 
 
+def _as_file(scope: Scope, actor_id: str, folded: Folded) -> HttpResponse:
+    text = indented(scope.shown_state(actor_id, folded.state))
+    response = HttpResponse(text, content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="state-{folded.version}.json"'
+    return response
+
+
 def _compare(
     scope: Scope, actor_id: str, fold: Fold, folded: Folded, against: int | None
-) -> tuple[Shown | None, list[Difference], Shown]:
+) -> tuple[Folded | None, list[Difference], Shown]:
     after = scope.shown_state(actor_id, folded.state)
-    if against is None:
-        before = scope.shown_state(actor_id, folded.before) if folded.event else plain(fold.initial)
-        other = None
-    else:
+    other = None
+    if against is not None:
         other = fold_to(scope.store, actor_id, fold, against, scope.deadline)
         before = scope.shown_state(actor_id, other.state)
-    changes = differences(before, after)
+    else:
+        before = scope.shown_state(actor_id, folded.before if folded.event else fold.initial)
+    both = folded.complete and (other is None or other.complete)
+    changes = differences(before, after) if both else []
     marked = {change.path for change in changes}
-    return (
-        None if other is None else _show(scope, other, before, marked),
-        changes,
-        _show(scope, folded, after, marked),
+    text = indented(after)
+    shown = Shown(
+        folded,
+        after,
+        tree(after, limit=scope.options.json_nodes, marked=marked),
+        text if len(text) <= LARGEST_INLINE else None,
+        len(json.dumps(after, ensure_ascii=False).encode()),
     )
-
-
-def _show(scope: Scope, folded: Folded, state: Any, marked: set[Any]) -> Shown:
-    drawn = tree(state, limit=scope.options.json_nodes, marked=marked)
-    return Shown(folded, state, drawn, indented(state))
+    return other, changes, shown
 
 
 def _neighbours(scope: Scope, actor_id: str, version: int) -> tuple[int | None, int | None]:
@@ -155,4 +170,7 @@ def _check_snapshot(
         scope.shown_state(actor_id, full.state), scope.shown_state(actor_id, quick.state)
     )
     agrees = plain(full.state) == plain(quick.state)
-    return SnapshotCheck(found, None, quick.applied, agrees, changes)
+    limit = scope.options.json_nodes
+    return SnapshotCheck(
+        found, None, quick.applied, agrees, changes[:limit], max(len(changes) - limit, 0)
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from math import inf
+from typing import Any, Final
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
 from ..events import Event, Snapshot
 from ..replay import ReplayError
+from ..validation import MAX_VERSION
 from .charts import Activity, activity
 from .filters import PARAMETERS, Filters, read_filters
 from .json_tree import brief
@@ -37,11 +41,8 @@ class Row:
 
 def timeline(scope: Scope, actor_id: str) -> HttpResponse:
     """Show what happened to an actor."""
-    store = scope.store
-    latest = store.get_latest_version(actor_id)
+    latest = latest_version(scope, actor_id)
     known = _types_and_chart(scope, actor_id)
-    if latest == 0 and not known.found:
-        raise Http404("no such actor")
     filters = read_filters(scope)
     newest_first = scope.text("order") != "oldest"
     page = _page(scope, actor_id, filters, newest_first)
@@ -57,11 +58,22 @@ def timeline(scope: Scope, actor_id: str) -> HttpResponse:
         chart=known.chart,
         chart_is_whole=known.whole,
         newest_first=newest_first,
-        order_url=scope.here(order="oldest" if newest_first else None, after=None, before=None),
-        clear_url=scope.here(**dict.fromkeys((*PARAMETERS, "after", "before"))),
+        order_url=scope.here(order="oldest" if newest_first else None, **FIRST_PAGE),
+        clear_url=scope.here(**dict.fromkeys(PARAMETERS), **FIRST_PAGE),
         tab="timeline",
         crumbs=actor_crumbs(scope),
     )
+
+
+def latest_version(scope: Scope, actor_id: str) -> int:
+    """Return the actor's latest version; 404 for an unknown one.
+
+    0: it has malformed events only, of which the store cannot tell the version.
+    """
+    latest = scope.store.get_latest_version(actor_id)
+    if latest == 0 and next(scope.store.iter_events_with_errors(actor_id), None) is None:
+        raise Http404("no such actor")
+    return latest
 
 
 def actor_crumbs(scope: Scope, actor_id: str | None = None) -> list[Crumb]:
@@ -80,7 +92,6 @@ class _Known:
     types: frozenset[str]
     chart: Activity
     whole: bool
-    found: int
 
 
 def _types_and_chart(scope: Scope, actor_id: str) -> _Known:
@@ -103,7 +114,7 @@ def _types_and_chart(scope: Scope, actor_id: str) -> _Known:
     )
     types = frozenset(event_type for _moment, event_type in points)
     whole = looked.done and looked.looked_at < limit
-    return _Known(types, activity(points), whole, looked.looked_at)
+    return _Known(types, activity(points), whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,67 +137,166 @@ class Page:
     stopped: bool = False
 
 
-def _page(scope: Scope, actor_id: str, filters: Filters, newest_first: bool) -> Page:
-    """Read the page that the address asks for.
+FIRST_PAGE: Final[dict[str, None]] = {"after": None, "before": None, "place": None}
+"""Takes what leads to a further page out of an address."""
 
-    It goes on ``after`` a version, or back from ``before`` one, in the order shown; going back
-    reads the other way round. A page is full by its events: malformed ones come on top.
+
+@dataclass(slots=True)
+class _Reading:
+    """The way through a history, from the edge of a page on.
+
+    A page goes on ``after`` a version, or back from ``before`` one, in the order shown; going
+    back reads the other way round. A malformed event may have no version that its store can
+    tell: so ``place``, a position, says where among those between two events the edge is.
+
+    Attributes:
+        descending: whether the newest is read first.
+        version: the edge: the version of the last event in front of it; None: an end.
+        place: the position in front of which nothing is read again.
+        edge: the event of that version.
+        passed: the last event that was met.
     """
+
+    scope: Scope
+    actor_id: str
+    filters: Filters
+    descending: bool
+    version: int | None
+    place: int | None
+    edge: Event | None = None
+    passed: Event | None = None
+
+    def items(self) -> Iterator[Event | ReplayError]:
+        """Yield what is behind the edge, within the versions that are asked for."""
+        store, low, high = self.scope.store, self.filters.from_version, self.filters.to_version
+        lowest, highest = self._places()
+        # With the event at the edge: malformed ones stand behind it.
+        if self.version is not None and self.descending:
+            high = self.version if high is None else min(high, self.version)
+        elif self.version is not None:
+            low = max(low, self.version)
+        if high is not None and high < low:
+            return
+        items = store.iter_events_with_errors(
+            self.actor_id, low, to_version=high, reverse=self.descending
+        )
+        with closing(items):  # type: ignore[type-var]
+            for item in items:
+                if isinstance(item, Event):
+                    if item.version == self.version:
+                        self.edge = item
+                        continue
+                    self.passed = item
+                elif not self._is_behind(item.position) or not lowest < _place(item) < highest:
+                    continue
+                yield item
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it begins at an end of the history."""
+        return self.version is None and self.place is None
+
+    def onward(
+        self, items: list[Event | ReplayError], last: Event | ReplayError | None
+    ) -> tuple[int | None, int | None]:
+        """Return the edge, version and place, behind ``items``, or behind ``last`` if it is given:
+        the one that was looked at last when the time was over.
+        """
+        events = _events(items)
+        reached = self.passed if last is not None else (events[-1] if events else None)
+        return (self.version if reached is None else reached.version, (last or items[-1]).position)
+
+    def back(self, items: list[Event | ReplayError]) -> tuple[int, int | None]:
+        """Return the edge in front of ``items``, version and place, for the way back."""
+        place = items[0].position if items else None
+        events = _events(items) or self._events_behind()
+        if events:
+            return (events[0].version or 0, place)
+        return (0 if self.descending else MAX_VERSION, place)
+
+    def _events_behind(self) -> list[Event]:
+        """Return the event that is next behind the edge, where malformed ones fill a page."""
+        at, store = self.version, self.scope.store
+        if self.descending:
+            below = None if at is None else max(at - 1, 0)
+            return store.get_events(self.actor_id, to_version=below, limit=1, reverse=True)
+        return store.get_events(self.actor_id, (at or 0) + 1, limit=1)
+
+    def _places(self) -> tuple[float, float]:
+        """Return between which positions a malformed event is within the versions asked for."""
+        store, low, high = self.scope.store, self.filters.from_version, self.filters.to_version
+        below = above = None
+        if low > 1:
+            below = store.get_events(self.actor_id, to_version=low - 1, limit=1, reverse=True)
+        if high is not None:
+            above = store.get_events(self.actor_id, high + 1, limit=1)
+        return (_place(below[0]) if below else -inf), (_place(above[0]) if above else inf)
+
+    def _is_behind(self, position: int | None) -> bool:
+        if self.place is None or position is None:
+            return True
+        return position < self.place if self.descending else position > self.place
+
+
+def _place(item: Event | ReplayError) -> float:
+    return 0 if item.position is None else item.position
+
+
+def _page(scope: Scope, actor_id: str, filters: Filters, newest_first: bool) -> Page:
+    """Read the page that the address asks for."""
     after, before = scope.integer("after"), scope.integer("before")
     backwards = before is not None
-    descending = newest_first != backwards
-    low, high = _bounds(filters, before if backwards else after, descending)
-    if high is not None and high < low:
-        return Page([])
-    items: list[Event | ReplayError] = []
-    seen: list[Event] = []
+    edge = before if backwards else after
+    reading = _Reading(
+        scope, actor_id, filters, newest_first != backwards, edge, scope.integer("place")
+    )
 
     def keep(item: Event | ReplayError) -> bool:
         if isinstance(item, ReplayError):
-            if not filters.by_content:
-                items.append(item)
-            return False
-        seen[:] = [item]
-        if not filters.fit(scope.redaction.event(item)):
-            return False
-        items.append(item)
-        return True
+            return not filters.by_content
+        return filters.fit(scope.redaction.event(item))
 
-    looked = scan(
-        scope.store.iter_events_with_errors(actor_id, low, to_version=high, reverse=descending),
-        keep,
-        scope.deadline,
-        # One more shows whether there is a further page, and the gap in front of the last one.
-        wanted=scope.options.page_size + 1,
-    )
-    stopped = not looked.done and len(looked.found) <= scope.options.page_size
-    extra = None
-    if not looked.done and not stopped:
-        extra = items.pop()
-    ends = [item for item in items if isinstance(item, Event)]
-    reached = seen if stopped else ends[-1:]
-    onward = None if looked.done or not reached else reached[0].version
-    back = ends[0].version if ends and (backwards or after is not None) else None
+    # One more shows whether there is a further page, and the gap in front of the last one.
+    wanted = scope.options.page_size + 1
+    looked = scan(reading.items(), keep, scope.deadline, wanted=wanted)
+    items = looked.found
+    stopped = not looked.done and len(items) < wanted
+    extra = items.pop() if len(items) == wanted else None
+    onward = None if looked.done else reading.onward(items, looked.last if stopped else None)
+    back = None if reading.is_first else reading.back(items)
+    earlier = _earlier(reading, items, extra)
     if backwards:
         items.reverse()
-        onward, back = (ends[0].version if ends else None), onward
+        onward, back = back, onward
     return Page(
         items,
-        extra if isinstance(extra, Event) and descending else None,
-        None if onward is None else scope.here(after=onward, before=None),
-        None if back is None else scope.here(before=back, after=None),
+        earlier,
+        onward and scope.here(after=onward[0], before=None, place=onward[1]),
+        back and scope.here(before=back[0], after=None, place=back[1]),
         looked.looked_at,
         stopped,
     )
 
 
-def _bounds(filters: Filters, edge: int | None, descending: bool) -> tuple[int, int | None]:
-    low, high = filters.from_version, filters.to_version
-    if edge is not None and descending:
-        high = edge - 1 if high is None else min(high, edge - 1)
-    elif edge is not None:
-        low = max(low, edge + 1)
-    return low, high
+def _earlier(
+    reading: _Reading, items: list[Event | ReplayError], extra: Event | ReplayError | None
+) -> Event | None:
+    """Return the event in front of the oldest one of a page."""
+    if not reading.descending:
+        return reading.edge
+    if isinstance(extra, Event):
+        return extra
+    if extra is None or not (events := _events(items)):
+        return None
+    below = (events[-1].version or 1) - 1
+    found = reading.scope.store.get_events(
+        reading.actor_id, to_version=below, limit=1, reverse=True
+    )
+    return next(iter(found), None)
+
+
+def _events(items: list[Event | ReplayError]) -> list[Event]:
+    return [item for item in items if isinstance(item, Event)]
 
 
 def _rows(scope: Scope, page: Page, newest_first: bool) -> list[Row]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.urls import reverse
 
 from django_eventstore import Event, Snapshot, event_stores
@@ -128,6 +130,22 @@ def test_a_store_with_wrong_settings_spoils_no_page_of_another(admin, store, pag
     labels = [entry["label"] for entry in admin.get(pages("jump")).json()["suggestions"]]
     assert "default" in labels
     assert "wrong" not in labels
+    pages.alias = "wrong"
+    refused = admin.get(pages("actors"))
+    assert (refused.status_code, "must be a dict" in refused.content.decode()) == (503, True)
+
+
+def test_a_store_that_was_not_migrated_spoils_no_page(admin, pages, settings):
+    settings.EVENT_STORES = {
+        "default": {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"}
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_eventstore_eventrecord RENAME TO elsewhere")
+    listed = admin.get(pages("stores"))
+    assert "Does not answer" in listed.content.decode()
+    assert "no such table" in admin.get(pages("store")).content.decode()
+    refused = admin.get(pages("malformed"))
+    assert (refused.status_code, "no such table" in refused.content.decode()) == (503, True)
 
 
 def test_an_export_holds_all_events_and_names_the_malformed(admin, malformed, pages):
@@ -374,6 +392,72 @@ def test_all_changes_of_a_field_are_found_however_little_time_a_page_has(
     assert found == [(1, 0), (3, 1), (5, 2), (7, 3), (9, 4)]
 
 
+def test_more_changes_of_a_field_than_a_page_shows_are_on_further_pages(admin, store, pages):
+    store.save_events([Event("a", "T", {"n": number}) for number in range(450)])
+    address = pages("field", "a") + "?path=n"
+    found = []
+    while address:
+        context = admin.get(address).context
+        found += [change.after for change in context["changes"]]
+        address = context["older_url"]
+    assert found == list(reversed(range(450)))
+
+
+class Node:
+    """A state that no JSON is made of: it holds itself, and what cannot be copied."""
+
+    __slots__ = ("around", "inside", "lock", "version")
+
+    def __init__(self, version: int, around: Node | None = None):
+        self.version = version
+        self.around = around
+        self.inside = [] if around else [Node(version, self) for _ in range(3)]
+        self.lock = threading.Lock()
+
+
+def test_a_state_of_any_objects_is_shown(admin, store, pages):
+    store.save_events([Event("node-1", "T") for _ in range(3)])
+    store.save_snapshot(Snapshot("node-1", 1, {}))
+    register_fold("node-", lambda state, event: Node(event.version or 0), initial=None)
+    try:
+        context = admin.get(pages("state", "node-1")).context
+        rows = admin.get(pages("blame", "node-1")).context["rows"]
+    finally:
+        unregister_fold("node-")
+    child = {"around": "…", "inside": [], "lock": "<unlocked _thread.lock object>", "version": 3}
+    assert context["shown"].state == {**child, "around": None, "inside": [child] * 3}
+    assert {change.where for change in context["changes"]} == {
+        "version",
+        "inside[0].version",
+        "inside[1].version",
+        "inside[2].version",
+    }
+    assert context["check"].agrees
+    assert {row.where: row.last.version for row in rows}["version"] == 3
+
+
+def test_a_large_state_is_shown_in_part_and_whole_as_a_file(admin, store, pages):
+    numbers = list(range(50_000))
+    store.save_events([Event("wide", "T", {"n": numbers}), Event("wide", "T", {"n": numbers[1:]})])
+    store.save_event(Event("long", "T", {"text": "x" * 900_000}))
+    address = pages("state", "wide")
+    assert len(admin.get(address).content) < 400_000
+    assert len(admin.get(pages("state", "long")).content) < 50_000
+    assert "49,000 more differences are not shown" in admin.get(address).content.decode()
+    assert json.loads(admin.get(address + "?download=1").content) == {"n": numbers[1:]}
+    assert json.loads(admin.get(address + "?version=1&download=1").content) == {"n": numbers}
+
+
+def test_a_comparison_with_a_version_that_takes_long_says_so(admin, store, pages, monkeypatch):
+    store.save_events([Event("long", "T", {"n": number}) for number in range(300)])
+    patience = iter(range(10_000))
+    # The state of version 50 is made in time, that of the last version is not.
+    monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: next(patience) > 100))
+    page = admin.get(pages("state", "long") + "?version=50&against=300").content.decode()
+    assert "For version 300 the time for one page sufficed up to version" in page
+    assert "Not compared." in page
+
+
 def test_values_that_are_equal_in_python_are_different_json(admin, store, pages):
     store.save_events([Event("a", "T", {"n": value}) for value in (1, True, 1.0)])
     changes = admin.get(pages("field", "a") + "?path=n").context["changes"]
@@ -527,6 +611,32 @@ def test_actors_side_by_side(admin, store, pages):
         ["LineAdded", None],
         ["OrderPlaced", None],
     ]
+
+
+def test_a_comparison_goes_on_to_the_first_events(admin, store, pages):
+    """Also where very many have one timestamp, or versions are not in the order of time."""
+    together = [Event("a", f"A{number}", timestamp=START) for number in range(100)]
+    apart = [
+        Event("b", f"B{number}", timestamp=START + timedelta(minutes=(number * 7) % 90 - 45))
+        for number in range(90)
+    ]
+    store.save_events([*together, *apart, Event("c", "C", timestamp=START)])
+    found = []
+    address = pages("compare") + "?actor=a&actor=b&actor=c"
+    for _ in range(12):
+        context = admin.get(address).context
+        assert context["unknown"] == []
+        found += [row.event.id for row in context["rows"]]
+        address = context["older_url"]
+        if address is None:
+            break
+    assert len(found) == len(set(found)) == 191
+    assert admin.get(pages("compare") + "?actor=a&actor=b&upto=3").status_code == 404
+
+
+def test_a_comparison_tells_of_malformed_events(admin, malformed, pages):
+    page = admin.get(pages("compare") + "?actor=order-1&actor=order-2").content.decode()
+    assert "1 malformed event of <bdi>order-1</bdi> is not among these." in page
 
 
 @pytest.mark.parametrize("lookup", [True, False])
@@ -769,6 +879,18 @@ def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, monkeypat
     assert "<summary><bdi>ValueError: secret of Ada</bdi></summary>" in seen
     get_user_model().objects.all().delete()
     assert "secret" not in client("view_eventstore").get(address).content.decode()
+
+
+def test_a_store_with_wrong_settings_hides_no_projection_of_another(
+    admin, store, settings, monkeypatch
+):
+    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+    open_consumer("counts", store, shards=1, using="default")
+    Consumer.objects.create(name="lost", store="wrong", shard_count=1)
+    settings.EVENT_STORES = {**settings.EVENT_STORES, "wrong": {"BACKEND": "no.such.Store"}}
+    page = admin.get(reverse("admin:eventstore_consumers"))
+    assert [row.consumer.name for row in page.context["rows"]] == ["counts"]
+    assert "no.such.Store" in page.content.decode()
 
 
 def test_projections_show_their_position_and_lag(admin, store, monkeypatch):

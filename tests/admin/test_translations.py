@@ -46,7 +46,7 @@ def all_texts() -> set[str]:
 
 def test_every_text_has_a_german_translation():
     texts = all_texts()
-    assert {"Actors", "Last snapshot", "%(counter)s change"} <= texts
+    assert {"Actors", "Last snapshot", "%(count)s change"} <= texts
     with (APP / "locale/de/LC_MESSAGES/django.mo").open("rb") as compiled:
         catalog = gettext.GNUTranslations(compiled)._catalog
     known = {key[0] if isinstance(key, tuple) else key for key in catalog} - {""}
