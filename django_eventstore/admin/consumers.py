@@ -16,6 +16,7 @@ from ..consumers import ConsumerFigures, consumer_figures
 from ..exceptions import EventStoreError, InvalidEventError
 from ..projections.registry import get_projections
 from ..store import EventStore
+from .redaction import Redaction
 from .scope import Crumb, Visit, namespaces_of
 
 
@@ -55,6 +56,7 @@ def consumers(visit: Visit) -> HttpResponse:
         _("Projections and forwarding"),
         rows=rows,
         broken=broken,
+        errors_hidden=Redaction(visit.options).configured,
         crumbs=[Crumb(_("Event stores"), visit.url("stores"))],
     )
 

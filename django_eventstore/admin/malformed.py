@@ -21,7 +21,6 @@ from ..events import Event
 from ..replay import ReplayError
 from .limits import scan
 from .raw_content import Content, as_bytes
-from .redaction import cause_of
 from .scope import REDACTED, SKIP, Crumb, Scope
 
 MOST_FOUND: Final = 500
@@ -53,7 +52,7 @@ def malformed(scope: Scope) -> HttpResponse:
     groups: dict[str, Group] = {}
     for item in looked.found:
         if isinstance(item, ReplayError):
-            cause = cause_of(item)
+            cause = scope.cause(item)
             groups.setdefault(cause, Group(cause)).errors.append(item)
     last = looked.last.position if looked.last else None
     return scope.render(
@@ -130,7 +129,8 @@ def skip(scope: Scope, position: int) -> HttpResponseBase:
     found = scope.store.get_event_with_errors(position)
     if not isinstance(found, ReplayError):
         raise Http404("no malformed event there")
-    reason = scope.request.POST.get("reason", "").replace("\x00", "").strip()
+    # A browser counts a line break as one character, and sends two.
+    reason = scope.request.POST.get("reason", "").replace("\r\n", "\n").replace("\x00", "").strip()
     if not reason or len(reason) > LONGEST_REASON:
         messages.error(
             scope.request,

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..events import Event
+from ..exceptions import InvalidEventError
 from ..replay import ReplayError
 from .options import AdminOptions
 
@@ -132,6 +133,21 @@ _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
 
 
 def cause_of(error: ReplayError) -> str:
-    """Return what malformed events of one kind have in common: the error less its particulars."""
+    """Return what malformed events of one kind have in common: the error less its particulars.
+
+    Its words may still quote the event: for who may not see that, see kind_of().
+    """
     text = _PARTICULAR.sub("…", str(error.error))
     return f"{type(error.error).__name__}: {text[:200]}"
+
+
+def kind_of(error: ReplayError) -> str:
+    """Return of what kind the error is, and which field of an event it is about, no more."""
+    kind = type(error.error).__name__
+    if isinstance(error.error, InvalidEventError):
+        # Behind the field's name may be a path: keys of the data.
+        return f"{kind}: {_FIELD.match(error.error.field)[0]}"  # type: ignore[index]
+    return kind
+
+
+_FIELD = re.compile(r"\w*")

@@ -27,7 +27,7 @@ from ..validation import MAX_VERSION
 from .diff import plain
 from .limits import Deadline
 from .options import AdminOptions, admin_options
-from .redaction import Redaction, audit, cause_of
+from .redaction import Redaction, audit, cause_of, kind_of
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -217,11 +217,17 @@ class Scope(Visit):
             self.log_revealed(f"event {event.id} of actor {event.actor_id!r}")
         return self.redaction.event(event)
 
+    @property
+    def _sees_raw(self) -> bool:
+        return self.sees_payload and not self.redaction.hides_raw()
+
     def reason(self, error: ReplayError) -> str:
-        """Return why an event is malformed, without its content for who may not see that."""
-        if self.sees_payload and not self.redaction.hides_raw():
-            return str(error.error)
-        return cause_of(error)
+        """Return why an event is malformed; for who may not see its content, the kind alone."""
+        return str(error.error) if self._sees_raw else kind_of(error)
+
+    def cause(self, error: ReplayError) -> str:
+        """Return what it has in common with others; for who may not see it, the kind alone."""
+        return cause_of(error) if self._sees_raw else kind_of(error)
 
     def failure(self, error: Exception) -> str:
         """Return why a fold failed; where something is redacted, not in its own words."""

@@ -228,7 +228,11 @@ def test_enter_in_the_quick_open_waits_for_what_was_typed(filled, tab, start):
     """Not the first suggestion for the empty box, which is what is shown while typing."""
     tab.goto(start)
     held = []
-    tab.route("**/jump/?q=order-2", lambda route: held.append(route))
+
+    def hold(route):
+        held.append(route)
+
+    tab.route("**/jump/?q=order-2", hold)
     tab.keyboard.press("Control+k")
     expect(tab.get_by_role("option", selected=True)).to_contain_text("Actors")
     with tab.expect_request("**/jump/?q=order-2"):

@@ -789,6 +789,13 @@ def test_a_skip_needs_a_reason_a_post_and_a_malformed_event(admin, malformed, pa
     assert admin.post(pages("skip", 1), {"reason": "x"}).status_code == 404
 
 
+def test_a_reason_may_have_lines(admin, malformed, pages):
+    """A browser lets 1,000 characters in, and counts a line break as one of them."""
+    reason = "\n".join(["twelve chars"] * 76)
+    admin.post(pages("skip", malformed), {"reason": reason.replace("\n", "\r\n")})
+    assert SkippedEvent.objects.get().reason == reason
+
+
 def test_the_records_of_skipped_events_are_listed_read_only(malformed, pages):
     SkippedEvent.objects.create(store="default", position=malformed, reason="why", user="mia")
     auditor = client("view_eventstore", "view_skippedevent")
@@ -869,7 +876,7 @@ def test_a_projection_without_its_database_spoils_no_page(admin, store, monkeypa
     assert "gone" in page
 
 
-def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, monkeypatch):
+def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, settings, monkeypatch):
     monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
     consumer = open_consumer("counts", store, shards=1, using="default")
     failure = "Traceback (most recent call last):\n  File x\nValueError: secret of Ada\n"
@@ -877,6 +884,11 @@ def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, monkeypat
     address = reverse("admin:eventstore_consumers")
     seen = client("view_eventstore", "view_payload").get(address).content.decode()
     assert "<summary><bdi>ValueError: secret of Ada</bdi></summary>" in seen
+    settings.EVENT_STORE_ADMIN = {"redact": {"*": ["name"]}}
+    get_user_model().objects.all().delete()
+    seen = client("view_eventstore", "view_payload").get(address).content.decode()
+    assert ("secret" in seen, "It may hold what is redacted" in seen) == (False, True)
+    settings.EVENT_STORE_ADMIN = {}
     get_user_model().objects.all().delete()
     assert "secret" not in client("view_eventstore").get(address).content.decode()
 

@@ -12,6 +12,7 @@ from django.test import Client
 
 from django_eventstore import Event
 from django_eventstore.admin_models import SkippedEvent
+from django_eventstore.upcasting import register_upcaster, unregister_upcaster
 from tests.admin.conftest import client, fill
 from tests.stores import corrupted
 
@@ -224,6 +225,38 @@ def test_why_an_event_is_malformed_tells_nothing_of_its_content(store, pages):
         assert "ValueError" in page
         assert "secret" not in page
     corrupted.clear()
+
+
+def fail(event: Event) -> Event:
+    raise ValueError(f'Nobody\'s "name" is {event.data["name"]}')
+
+
+def test_words_of_a_project_about_a_malformed_event_are_hidden_with_its_content(
+    store, pages, settings
+):
+    register_upcaster("Named", 1, fail)
+    try:
+        position = store.save_event(Event("a", "Named", {"name": "Thorvaldsen"})).position
+        addresses = [pages("malformed"), pages("problem", position), pages("actor", "a")]
+        reader = client("view_eventstore", "view_payload", "skip_malformedevent")
+        for address in addresses:
+            assert "Thorvaldsen" in reader.get(address).content.decode(), address
+        settings.EVENT_STORE_ADMIN = {"redact": {"*": ["name"]}}
+        for address in addresses:
+            assert "Thorvaldsen" not in reader.get(address).content.decode(), address
+        exported = reader.get(pages("export") + "?actor=a")
+        assert b"Thorvaldsen" not in b"".join(exported.streaming_content)
+        reader.post(pages("skip", position), {"reason": "why"})
+        assert SkippedEvent.objects.get().problem == "ValueError"
+
+        settings.EVENT_STORE_ADMIN = {}
+        get_user_model().objects.all().delete()
+        lister = client("view_eventstore")
+        for address in addresses:
+            page = lister.get(address).content.decode()
+            assert ("ValueError" in page, "Thorvaldsen" in page) == (True, False), address
+    finally:
+        unregister_upcaster("Named", 1)
 
 
 WITHOUT_ADMIN = """
