@@ -86,9 +86,13 @@ def _is_literal(value: Any) -> bool:
 
 def _head(event: Event, fold: Fold, given: _Given) -> list[str]:
     lines = ["from django_eventstore import Event"]
+    if not _is_literal(given.state):
+        lines[:0] = ["from copy import deepcopy", ""]
+    if _asks_for_fold(fold, given):
+        lines.append("from django_eventstore.folds import fold_for")
     if _can_be_imported(fold):
         lines.append(f"from {fold.apply.__module__} import {fold.apply.__qualname__}")
-    else:
+    elif fold is UNREGISTERED:
         lines += ["", "", "def apply(state, event):"]
         lines.append("    return {**state, **event.data}  # your fold")
     lines += ["", "", f"def test_{_slug(event.event_type)}():"]
@@ -96,7 +100,14 @@ def _head(event: Event, fold: Fold, given: _Given) -> list[str]:
         lines.append(f"    # Given the state at version {given.version}, and what happened since")
     else:
         lines.append("    # Given what happened before")
+    if _asks_for_fold(fold, given):
+        lines.append(f"    fold = fold_for({event.actor_id!r})")
     return lines
+
+
+def _asks_for_fold(fold: Fold, given: _Given) -> bool:
+    """Tell whether the test needs the registered fold: code cannot say what it is made of."""
+    return not _is_literal(given.state) or not (_can_be_imported(fold) or fold is UNREGISTERED)
 
 
 def _can_be_imported(fold: Fold) -> bool:
@@ -105,10 +116,15 @@ def _can_be_imported(fold: Fold) -> bool:
 
 def _given_lines(fold: Fold, given: _Given) -> list[str]:
     whole = not _fold_alike(fold, given)
-    apply = fold.apply.__qualname__ if _can_be_imported(fold) else "apply"
-    state = pformat(given.state, width=WIDTH - 12, sort_dicts=False)
+    if _can_be_imported(fold):
+        apply = fold.apply.__qualname__
+    else:
+        apply = "apply" if fold is UNREGISTERED else "fold.apply"
+    state = "deepcopy(fold.initial)"
+    if _is_literal(given.state):
+        state = _hanging(pformat(given.state, width=WIDTH - 12, sort_dicts=False), 12)
     return [
-        f"    state = {_hanging(state, 12)}",
+        f"    state = {state}",
         "    given = [",
         *(_indent(_call(event, whole), 8) + "," for event in given.events),
         "    ]",

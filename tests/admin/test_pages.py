@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -565,6 +566,25 @@ def test_a_fold_of_metadata_gets_them_in_the_copied_test(store, copied_test):
         assert copied_test(last) == [(f"user-{number}", START) for number in range(19)]
     finally:
         unregister_fold("visit-")
+
+
+@dataclass
+class Basket:
+    """A state that no literal can hold."""
+
+    lines: list = field(default_factory=list)
+
+
+def test_the_copied_test_of_a_fold_that_code_cannot_spell_asks_for_it(store, copied_test):
+    def put(state: Basket, event: Event) -> Basket:
+        return Basket([*state.lines, event.data["n"]])
+
+    register_fold("basket-", put, initial=Basket())
+    try:
+        *_, last = store.save_events([Event("basket-1", "Put", {"n": n}) for n in range(4)])
+        assert copied_test(last) == Basket([0, 1, 2])
+    finally:
+        unregister_fold("basket-")
 
 
 def test_a_trace_is_linked_by_the_configured_address(text, store, pages, settings):
