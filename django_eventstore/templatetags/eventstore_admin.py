@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from ..admin.charts import colour
 from ..admin.diff import ABSENT, path_text
@@ -55,20 +56,27 @@ def moment(value: datetime | None) -> SafeString | str:
     )
 
 
-_UNITS = (("y", 31_557_600.0), ("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+_UNITS = (
+    (gettext_lazy("%s y"), 31_557_600.0),
+    (gettext_lazy("%s d"), 86_400.0),
+    ("%s h", 3600.0),
+    ("%s min", 60.0),
+    ("%s s", 1.0),
+)
 
 
 @register.filter
 def gap(value: timedelta | None) -> str:
-    """Show a length of time in its largest unit."""
+    """Show a length of time in its largest unit, in the language's way."""
     if value is None:
         return ""
     seconds = value.total_seconds()
     sign, seconds = ("\N{MINUS SIGN}", -seconds) if seconds < 0 else ("+", seconds)
     for unit, size in _UNITS:
         if seconds >= size:
-            count = seconds / size
-            return f"{sign}{count:.0f} {unit}" if count >= 10 else f"{sign}{count:.1f} {unit}"
+            digits = 0 if seconds >= 10 * size else 1
+            # number_format() cuts digits off.
+            return sign + unit % number_format(round(seconds / size, digits), digits)
     return f"{sign}{seconds * 1000:.0f} ms"
 
 

@@ -270,6 +270,23 @@ def test_versions_are_compared_with_the_one_that_the_slider_shows(filled, tab, s
     expect(tab.get_by_role("heading", name="State at version 3")).to_be_visible()
 
 
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_charts_times_and_json_read_from_the_left_in_every_language(filled, tab, start, pages):
+    base = start.removesuffix(pages("stores"))
+    tab.set_extra_http_headers({"Accept-Language": "ar"})
+    tab.goto(base + pages("actor", "order-1"))
+    assert tab.evaluate("getComputedStyle(document.body).direction") == "rtl"
+    # The bars of a chart begin at the left, and so does its axis.
+    ends = tab.locator(".es-axis time")
+    assert ends.first.bounding_box()["x"] < ends.last.bounding_box()["x"]
+    parts = tab.locator(".es-timeline time").first.locator("span")
+    assert parts.first.bounding_box()["x"] < parts.last.bounding_box()["x"]
+    tab.goto(base + pages("state", "order-1"))
+    first = tab.locator(".es-json > li").first
+    key, text = first.locator(".es-key"), first.locator(".es-text")
+    assert key.bounding_box()["x"] < text.bounding_box()["x"]
+
+
 def test_hostile_content_is_shown_and_nothing_more(filled, tab, start, pages):
     base = start.removesuffix(pages("stores"))
     tab.goto(base + pages("actors"))

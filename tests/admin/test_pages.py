@@ -852,6 +852,9 @@ def test_the_pages_translate(admin, store, pages):
     fill(store)
     german = {"HTTP_ACCEPT_LANGUAGE": "de"}
     assert "Ereignisspeicher" in admin.get(pages("stores"), **german).content.decode()
+    assert "+5,0 min" in admin.get(pages("actor", "order-1"), **german).content.decode()
+    store.save_event(Event("order-1", "Late", timestamp=START + timedelta(days=1.6)))
+    assert "+1,6 T." in admin.get(pages("actor", "order-1"), **german).content.decode()
     page = admin.get(pages("state", "order-1"), **german).content.decode()
     assert "stimmt mit der ganzen Wiedergabe überein" in page
 
