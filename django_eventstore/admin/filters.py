@@ -15,14 +15,24 @@ from .diff import leaves, path_text
 from .json_tree import scalar_text
 from .scope import Scope
 
-PARAMETERS: Final = ("type", "from", "to", "since", "until", "meta", "path")
+PARAMETERS: Final = (
+    "type",
+    "from",
+    "to",
+    "since",
+    "since_time",
+    "until",
+    "until_time",
+    "meta",
+    "path",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What the address asks of the events; empty means all."""
 
-    types: frozenset[str] = frozenset()
+    types: tuple[str, ...] = ()
     from_version: int = 0
     to_version: int | None = None
     since: datetime | None = None
@@ -54,7 +64,7 @@ class Filters:
 def read_filters(scope: Scope) -> Filters:
     """Return what the address asks for; 404 where it makes no sense."""
     return Filters(
-        types=frozenset(filter(None, scope.request.GET.getlist("type"))),
+        types=tuple(dict.fromkeys(filter(None, scope.request.GET.getlist("type")))),
         from_version=scope.integer("from") or 0,
         to_version=scope.integer("to"),
         since=moment(scope, "since"),
@@ -67,11 +77,14 @@ def read_filters(scope: Scope) -> Filters:
 def moment(scope: Scope, name: str, *, end: bool = False) -> datetime | None:
     """Return a parameter as a point in time, in the current time zone unless it names one.
 
-    A date alone is its start, or its ``end``.
+    A date alone is its start, or its ``end``. The form's field for the time of day has a
+    parameter of its own, ``<name>_time``; without a date it is today's.
     """
-    given = scope.text(name)
-    if not given:
+    given, clock = scope.text(name), scope.text(f"{name}_time")
+    if not given and not clock:
         return None
+    if clock:
+        given = f"{given or timezone.localdate().isoformat()}T{clock}"
     try:
         parsed = parse_datetime(given)
         if parsed is None and (day := parse_date(given)):

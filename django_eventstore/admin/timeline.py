@@ -54,7 +54,7 @@ def timeline(scope: Scope, actor_id: str) -> HttpResponse:
         rows=_with_snapshots(scope, actor_id, page, newest_first, filters),
         page=page,
         filters=filters,
-        types=sorted(known.types | filters.types),
+        types=sorted(known.types | set(filters.types)),
         chart=known.chart,
         chart_is_whole=known.whole,
         newest_first=newest_first,

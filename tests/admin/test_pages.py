@@ -7,10 +7,12 @@ import os
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
+from html.parser import HTMLParser
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.http import QueryDict
 from django.urls import reverse
 
 from django_eventstore import Event, Snapshot, event_stores
@@ -203,7 +205,11 @@ def test_malformed_events_and_snapshots_stand_in_their_place(admin, store, pages
         ("type=OrderPaid", [3]),
         ("from=2&to=3", [3, 2]),
         ("since=2026-03-01T10:05:00Z", [4, 3]),
+        ("since=2026-03-01&since_time=10:05", [4, 3]),
+        ("since=2026-03-01&until=2026-03-01&until_time=09:05:00", [2, 1]),
+        ("since_time=09:00", []),
         ("until=2026-02-28", []),
+        ("type=OrderPaid&type=LineAdded", [3, 2]),
         ("meta=causation_id", [4, 3]),
         ("meta=user_id%3Dmia", [4, 3, 2, 1]),
         ("path=card", [3]),
@@ -214,6 +220,50 @@ def test_malformed_events_and_snapshots_stand_in_their_place(admin, store, pages
 def test_the_timeline_is_filtered(admin, store, pages, query, versions):
     fill(store)
     assert positions(admin.get(f"{pages('actor', 'order-1')}?{query}")) == versions
+
+
+def test_the_form_of_a_filter_keeps_what_the_address_asks_for(admin, store, pages, settings):
+    """Also a time of day, several types, and a type that is not among the newest events'."""
+    fill(store)
+    query = "?type=OrderPlaced&type=OrderPaid&since=2026-03-01T09:00:07Z&until=2026-03-01"
+    for newest in (1000, 2):
+        settings.EVENT_STORE_ADMIN = {"chart_events": newest}
+        form = fields(admin.get(pages("actor", "order-1") + query).content.decode())
+        assert sorted(form.getlist("type")) == ["OrderPaid", "OrderPlaced"]
+        again = admin.get(f"{pages('actor', 'order-1')}?{form.urlencode()}")
+        assert positions(again) == [3]
+
+
+class Fields(HTMLParser):
+    """Collects what a browser would send of the form around the filters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = QueryDict(mutable=True)
+        self.inside = self.chosen = False
+        self.name = ""
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "form":
+            self.inside = given.get("class") == "es-side"
+        elif self.inside and tag == "input" and "name" in given:
+            self.sent.appendlist(given["name"], given.get("value", ""))
+        elif tag == "select":
+            self.name = given["name"] if "multiple" in given else ""
+        elif self.inside and tag == "option":
+            self.chosen = "selected" in given and bool(self.name)
+
+    def handle_data(self, data):
+        if self.chosen:
+            self.sent.appendlist(self.name, data)
+        self.chosen = False
+
+
+def fields(page: str) -> QueryDict:
+    parser = Fields()
+    parser.feed(page)
+    return parser.sent
 
 
 def test_a_long_filter_stops_in_time_and_goes_on(admin, store, pages, monkeypatch):
