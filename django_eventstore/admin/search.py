@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, TypeAlias
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from ..events import Event
 from ..replay import ReplayError
+from ..store import EventStore
 from .filters import moment
 from .json_tree import brief
 from .limits import Scan, scan
 from .scope import Crumb, Scope
+
+WINDOW: Final = 100_000
+"""How many positions a database looks through at first before the time is looked at."""
+
+QUICK: Final = 0.1
+SLOW: Final = 0.4
+"""Seconds for a window: after a quicker one the next is wider, after a slower one narrower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Says that everything down to a position was looked through."""
+
+    position: int
+
+
+Item: TypeAlias = Event | ReplayError | Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,12 @@ class Query:
             or self.until
         )
 
-    def fits(self, item: Event | ReplayError) -> bool:
+    @property
+    def is_for_the_store(self) -> bool:
+        """Whether a store with an index of ids has to look through all events for it."""
+        return not self.correlation_id and bool(self.event_type or self.since or self.until)
+
+    def fits(self, item: Item) -> bool:
         """Tell whether an event is wanted."""
         return (
             isinstance(item, Event)
@@ -65,7 +90,8 @@ def search(scope: Scope) -> HttpResponse:
     )
     looked = _search(scope, query) if query.asks else None
     found = [item for item in looked.found if isinstance(item, Event)] if looked else []
-    last = looked.last.position if looked and looked.last else None
+    last = looked.last if looked and not looked.done else None
+    next_position = last.position if last else None
     return scope.render(
         "search.html",
         _("Search"),
@@ -75,34 +101,84 @@ def search(scope: Scope) -> HttpResponse:
             for event in found
         ],
         looked=looked,
-        reached=looked.last if looked and not looked.done else None,
-        next_url=scope.here(before=last) if looked and not looked.done and last else None,
+        reached=_reached(scope, last),
+        next_url=None if next_position is None else scope.here(before=next_position),
         first_url=scope.here(before=None) if scope.text("before") else None,
         crumbs=[Crumb(scope.label, scope.url("store"))],
     )
 
 
-def _search(scope: Scope, query: Query) -> Scan[Event | ReplayError]:
+def _search(scope: Scope, query: Query) -> Scan[Item]:
     store = scope.store
     if query.event_id and store.supports_lookup:
         event = store.get_event_by_id(query.event_id)
-        found: list[Event | ReplayError] = [event] if event and query.fits(event) else []
+        found: list[Item] = [event] if event and query.fits(event) else []
         return Scan(found, len(found), event, done=True)
+    before = scope.integer("before")
+    if store.supports_lookup and query.is_for_the_store:
+        looked = scan(
+            _windows(store, query, before),
+            query.fits,
+            scope.deadline,
+            wanted=scope.options.page_size,
+        )
+        # The database looked through the others, however many they are.
+        looked.looked_at = len(looked.found)
+        return looked
     return scan(
-        _candidates(scope, query), query.fits, scope.deadline, wanted=scope.options.page_size
+        _candidates(store, query, before),
+        query.fits,
+        scope.deadline,
+        wanted=scope.options.page_size,
     )
 
 
-def _candidates(scope: Scope, query: Query) -> Iterator[Event | ReplayError]:
-    before = scope.integer("before")
-    if not scope.store.supports_lookup:
-        # Each event is looked at here, so that the time can be watched.
-        return scope.store.read_all_with_errors(before=before, reverse=True)
-    return scope.store.read_all_with_errors(
+def _candidates(store: EventStore, query: Query, before: int | None) -> Iterator[Item]:
+    return store.read_all_with_errors(
         before=before,
         reverse=True,
-        event_types=[query.event_type] if query.event_type else None,
-        correlation_id=query.correlation_id or None,
-        since=query.since,
-        until=query.until,
+        # Elsewhere each event is looked at here, so that the time can be watched.
+        correlation_id=(query.correlation_id or None) if store.supports_lookup else None,
     )
+
+
+def _windows(store: EventStore, query: Query, before: int | None) -> Iterator[Item]:
+    """Yield what fits the type and the times, newest first, and after each window a Passed.
+
+    No index helps a database with these, so one question for them all may take for ever. A window
+    is some width of positions; how many events that are is the store's own affair, so the width
+    goes by the time that a window takes.
+    """
+    width = WINDOW
+    while (top := _newest(store, before)) is not None:
+        lowest = max(top - width, 0) + 1
+        started = time.monotonic()
+        yield from store.read_all_with_errors(
+            lowest - 1,
+            before=top + 1,
+            reverse=True,
+            event_types=[query.event_type] if query.event_type else None,
+            since=query.since,
+            until=query.until,
+        )
+        took = time.monotonic() - started
+        if took < QUICK:
+            width *= 2
+        elif took > SLOW:
+            width = max(width // 2, 1)
+        before = lowest
+        yield Passed(lowest)
+
+
+def _newest(store: EventStore, before: int | None) -> int | None:
+    """Return the position of the newest event in front of a position, None if there is none."""
+    items = store.read_all_with_errors(before=before, reverse=True, limit=1)
+    return next((item.position for item in items if item.position is not None), None)
+
+
+def _reached(scope: Scope, last: Item | None) -> Event | ReplayError | None:
+    """Return the event that a search got to."""
+    if not isinstance(last, Passed):
+        return last
+    items = scope.store.read_all_with_errors(before=last.position, reverse=True, limit=1)
+    return next(items, None)

@@ -756,6 +756,32 @@ def test_a_search_says_how_far_it_looked_and_goes_on(admin, store, pages, monkey
     assert visits > 30
 
 
+def test_a_search_by_what_has_no_index_asks_a_database_in_parts(
+    admin, pages, settings, monkeypatch
+):
+    """Each part takes a time that is bounded, however large the store."""
+    settings.EVENT_STORES = {
+        "default": {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"}
+    }
+    store = event_stores["default"]
+    store.save_events([Event("a", "Rare"), *(Event("a", "Common") for _ in range(400))])
+    monkeypatch.setattr("django_eventstore.admin.search.WINDOW", 20)
+    monkeypatch.setattr("django_eventstore.admin.search.QUICK", 0)
+    monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: True))
+    address = pages("search") + "?type=Rare"
+    visits = 0
+    found = []
+    while address:
+        response = admin.get(address)
+        found += [event.event_type for event, _ in response.context["rows"]]
+        address = response.context["next_url"]
+        visits += 1
+        if address:
+            assert "back to" in response.content.decode()
+    assert found == ["Rare"]
+    assert visits >= 20
+
+
 def test_the_quick_open_suggests_actors_events_and_pages(admin, store, pages):
     fill(store)
 
