@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from ..events import Event
@@ -51,7 +51,11 @@ def compare(scope: Scope) -> HttpResponse:
     """Show the newest events of the actors that the address names, in the order of time.
 
     ``upto`` in the address, once for each actor, is the version where a further page begins.
+    The list of actors posts those that were chosen there: they become part of the address.
     """
+    if scope.request.method == "POST":
+        chosen = scope.request.POST.getlist("actor")[: MOST + 1]
+        return HttpResponseRedirect(scope.url("compare", actor=chosen))
     actor_ids = list(dict.fromkeys(filter(None, scope.request.GET.getlist("actor"))))
     problem = ""
     if not FEWEST <= len(actor_ids) <= MOST:

@@ -18,12 +18,15 @@ MOST_ACTORS: Final = 1000
 
 
 def export(scope: Scope) -> HttpResponseBase:
-    """Send the events of the actors that the address names, as one file.
+    """Send the events of the actors that the address, or what is posted, names, as one file.
 
-    Redacted values are in it only for a user who may see them, which is logged. A malformed
-    event is a line of its own, without event, which an import refuses and names.
+    Many ids make an address that web servers refuse, so the list of actors posts them. Redacted
+    values are in the file only for a user who may see them, which is logged. A malformed event is
+    a line of its own, without event, which an import refuses and names.
     """
-    actor_ids = list(dict.fromkeys(scope.request.GET.getlist("actor")))
+    request = scope.request
+    given = request.POST if request.method == "POST" else request.GET
+    actor_ids = list(dict.fromkeys(given.getlist("actor")))
     if not 0 < len(actor_ids) <= MOST_ACTORS:
         raise Http404("choose actors to export")
     for actor_id in actor_ids:

@@ -287,6 +287,30 @@ def test_charts_times_and_json_read_from_the_left_in_every_language(filled, tab,
     assert key.bounding_box()["x"] < text.bounding_box()["x"]
 
 
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_chosen_actors_are_compared_and_exported(filled, tab, start, pages):
+    """Also those whose ids are so long that no web server takes them all in one address."""
+    actor_ids = [f"long-{number}-{'☂' * 240}" for number in range(40)]
+    filled.save_events([Event(actor_id, "T") for actor_id in actor_ids])
+    tab.goto(start.removesuffix(pages("stores")) + pages("actors") + "?q=long-")
+    for box in tab.get_by_role("checkbox").all():
+        box.check()
+    with tab.expect_download() as started:
+        tab.get_by_role("button", name="Export chosen").click()
+    exported = started.value.path().read_text().splitlines()
+    assert {json.loads(line)["actor_id"] for line in exported} == set(actor_ids)
+
+    tab.get_by_role("button", name="Compare chosen").click()
+    expect(tab.get_by_text("Name two to six actors.")).to_be_visible()
+    tab.go_back()
+    tab.goto(start.removesuffix(pages("stores")) + pages("actors") + "?q=order-")
+    for box in tab.get_by_role("checkbox").all():
+        box.check()
+    tab.get_by_role("button", name="Compare chosen").click()
+    tab.wait_for_url("**/compare/?actor=order-1&actor=order-2")
+    expect(tab.get_by_role("columnheader", name="order-1")).to_be_visible()
+
+
 def test_hostile_content_is_shown_and_nothing_more(filled, tab, start, pages):
     base = start.removesuffix(pages("stores"))
     tab.goto(base + pages("actors"))
