@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..events import Event
 from ..folds import Fold
 from .diff import plain
-from .folding import UNREGISTERED, fold_to, folding
+from .folding import UNREGISTERED, beginning, fold_to, folding
 from .scope import Scope
 
 MOST_GIVEN: Final = 12
@@ -57,13 +57,24 @@ def _given(scope: Scope, event: Event, fold: Fold) -> _Given | None:
     """Return all events before, or the newest of them and the state that they change."""
     before = _before(scope, event, MOST_GIVEN + 1)
     if len(before) <= MOST_GIVEN:
-        return _Given(fold.initial, 0, before)
+        return _from_the_beginning(scope, event, fold, before)
     version = before[0].version or 0
     folded = fold_to(scope.store, event.actor_id, fold, version, scope.deadline)
     if folded.complete and folded.failure is None and _is_literal(folded.state):
         return _Given(scope.shown_state(event.actor_id, folded.state), version, before[1:])
     before = _before(scope, event, MOST_READ + 1)
-    return _Given(fold.initial, 0, before) if len(before) <= MOST_READ else None
+    if len(before) > MOST_READ:
+        return None
+    return _from_the_beginning(scope, event, fold, before)
+
+
+def _from_the_beginning(scope: Scope, event: Event, fold: Fold, before: list[Event]) -> _Given:
+    """Return the initial state, or the snapshot that stands for what is gone, and the events."""
+    begin = beginning(scope.store, event.actor_id, fold, (event.version or 1) - 1)
+    if not begin.base:
+        return _Given(fold.initial, 0, before)
+    since = [earlier for earlier in before if (earlier.version or 0) > begin.base]
+    return _Given(scope.shown_state(event.actor_id, begin.state), begin.base, since)
 
 
 def _before(scope: Scope, event: Event, limit: int) -> list[Event]:

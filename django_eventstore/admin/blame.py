@@ -16,8 +16,9 @@ from ..events import Event
 from ..folds import Fold
 from ..replay import ReplayError
 from ..store import EventStore
+from ..validation import MAX_VERSION
 from .diff import ABSENT, Path, leaves, path_text, plain, same
-from .folding import UNREGISTERED, fold_to, folding
+from .folding import UNREGISTERED, Folded, beginning, fold_to, folding
 from .json_tree import scalar_text
 from .limits import Deadline
 from .scope import Scope
@@ -48,6 +49,7 @@ class Blame:
         applied: how many events are in it.
         complete: whether it got to where it was asked to.
         failure: what the fold raised, on the event behind ``event``.
+        begins_at, base: as of a Folded: what is gone, and the snapshot that stands for it.
     """
 
     state: Any
@@ -58,11 +60,20 @@ class Blame:
     applied: int = 0
     complete: bool = True
     failure: Exception | None = None
+    begins_at: int = 0
+    base: int = 0
+
+    @classmethod
+    def begin(cls, begin: Folded) -> Blame:
+        """Return the blame of no event yet."""
+        # What a snapshot already holds, nobody is known to have set.
+        values = dict(leaves(plain(begin.state))) if begin.base else {}
+        return cls(begin.state, values=values, begins_at=begin.begins_at, base=begin.base)
 
     @property
     def version(self) -> int:
         """The version it got to."""
-        return (self.event.version or 0) if self.event else 0
+        return (self.event.version or 0) if self.event else self.base
 
     def take(self, event: Event, state: Any) -> None:
         """Note what ``event`` changed."""
@@ -89,7 +100,9 @@ def blame_to(
 ) -> Blame:
     """Return the blame at ``version``; asked again, it goes on where it was."""
     key = (store.alias, store.namespace, actor_id, fold.apply)
-    blame = _start(store, actor_id, key, version) or Blame(deepcopy(fold.initial))
+    blame = _start(store, actor_id, key, version) or Blame.begin(
+        beginning(store, actor_id, fold, version)
+    )
     blame.complete, blame.failure = True, None
     before = blame.applied
     items = store.iter_events_with_errors(actor_id, blame.version + 1, to_version=version)
@@ -142,11 +155,14 @@ def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A field: its value, who last set it and who first made it so."""
+    """A field: its value, who last set it and who first made it so.
+
+    ``last`` is None where that is gone, ``first`` where it is gone or was not remembered.
+    """
 
     path: Path
     value: Any
-    last: Event
+    last: Event | None
     first: Event | None
 
     @property
@@ -168,11 +184,11 @@ def blame(scope: Scope, actor_id: str) -> HttpResponse:
             path,
             # A masked branch has fewer leaves than the state: its mask stands for them.
             shown.get(path, _mask_above(shown, path)),
-            found.last[path],
+            found.last.get(path),
             found.first.get((path, scalar_text(value))),
         )
         for path, value in found.values.items()
-        if path in found.last
+        if path in found.last or found.base
     ]
     limit = scope.options.json_nodes
     return scope.render(
@@ -214,19 +230,23 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
     wanted = scope.request.GET.get("path", "")
     after, upto = scope.integer("after") or 0, scope.integer("upto")
     fold = folding(actor_id)
-    start = fold_to(scope.store, actor_id, fold, after, scope.deadline)
+    if after:
+        start = fold_to(scope.store, actor_id, fold, after, scope.deadline)
+    else:
+        start = beginning(scope.store, actor_id, fold, MAX_VERSION)
     changes: deque[Change] = deque(maxlen=CHANGES_SHOWN)
     counted = 0
     state, version, failure = start.state, start.version, start.failure
     next_url = None if start.complete else scope.here(upto=None)
-    value = _field(scope, actor_id, state, wanted) if start.event else ABSENT
+    value = _field(scope, actor_id, state, wanted) if start.version else ABSENT
     revealed = _reveals(scope, actor_id, state)
-    items = scope.store.iter_events_with_errors(actor_id, after + 1, to_version=upto)
+    begin = max(after, start.base)
+    items = scope.store.iter_events_with_errors(actor_id, begin + 1, to_version=upto)
     with closing(items):  # type: ignore[type-var]
         for item in items if start.complete and failure is None else ():
             if isinstance(item, ReplayError):
                 continue
-            if version > after and scope.deadline.passed:
+            if version > begin and scope.deadline.passed:
                 next_url = scope.here(after=version, upto=None)
                 break
             try:
@@ -257,6 +277,7 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         upto=upto,
         newest_url=scope.here(upto=None),
         after=after,
+        begin=start,
         version=version,
         next_url=next_url,
         failure=failure,

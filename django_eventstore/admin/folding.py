@@ -56,6 +56,8 @@ class Folded:
         complete: whether the time sufficed for all events asked for.
         failed_on: the event that the fold could not take, None for none.
         failure: what the fold raised on it.
+        begins_at: the version of the first event, if what was before it may be gone; else 0.
+        base: the version of the snapshot that stands for what is gone, 0 for none.
     """
 
     state: Any
@@ -66,11 +68,13 @@ class Folded:
     complete: bool = True
     failed_on: Event | None = None
     failure: Exception | None = None
+    begins_at: int = 0
+    base: int = 0
 
     @property
     def version(self) -> int:
-        """The version of the last event in the state, 0 for none."""
-        return (self.event.version or 0) if self.event else 0
+        """The version of the last event in the state, or of its base; 0 for none."""
+        return (self.event.version or 0) if self.event else self.base
 
 
 @dataclass(slots=True)
@@ -105,20 +109,41 @@ class _Remembered:
 _remembered = _Remembered()
 
 
+def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> Folded:
+    """Return what a fold to ``version`` begins with: the initial state.
+
+    Retention may have removed the beginning of the history. Then it is the oldest usable
+    snapshot, which holds what is gone.
+    """
+    first = next(iter(store.iter_events_with_errors(actor_id, limit=1)), None)
+    if not isinstance(first, Event) or (first.version or 0) <= 1:
+        return Folded(deepcopy(fold.initial))
+    begins_at = first.version or 0
+    base = None
+    for item in store.iter_snapshots_with_errors(actor_id, max_version=version):
+        if isinstance(item, Snapshot) and item.schema_version == fold.schema_version:
+            base = item
+    if base is None:
+        return Folded(deepcopy(fold.initial), begins_at=begins_at)
+    return Folded(base.state, begins_at=begins_at, base=base.version)
+
+
 def fold_to(
     store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
 ) -> Folded:
-    """Return the state at ``version``: every event up to it, folded, no snapshot used.
+    """Return the state at ``version``: every event up to it, folded, no snapshot used that is not
+    needed (see beginning()).
 
     States on the way are remembered, so that a fold that ran out of time goes on from there
     when it is asked for again.
     """
     last = next(iter(store.get_events(actor_id, to_version=version, limit=1, reverse=True)), None)
     behind = _malformed_behind(store, actor_id, last, version, deadline)
-    if last is None:
-        return Folded(deepcopy(fold.initial), malformed=behind)
+    begin = beginning(store, actor_id, fold, version)
+    if last is None or (last.version or 0) <= begin.base:
+        return replace(begin, malformed=behind)
     key = (store.alias, store.namespace, actor_id, fold.apply)
-    start = _start(store, actor_id, fold, key, (last.version or 1) - 1)
+    start = _start(store, actor_id, key, (last.version or 1) - 1) or begin
     before = _run(
         store,
         actor_id,
@@ -196,17 +221,14 @@ def usable_snapshot(
     return unusable
 
 
-def _start(
-    store: EventStore, actor_id: str, fold: Fold, key: tuple[Any, ...], version: int
-) -> Folded:
-    """Return a remembered state whose last event the store still has, or the initial one."""
+def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int) -> Folded | None:
+    """Return a remembered state whose last event the store still has."""
     found = _remembered.nearest(key, version)
-    if found is not None and found.event is not None:
-        at = found.version
-        held = store.get_events(actor_id, at, to_version=at, limit=1)
-        if held and held[0].id == found.event.id:
-            return found
-    return Folded(deepcopy(fold.initial))
+    if found is None or found.event is None:
+        return None
+    at = found.version
+    held = store.get_events(actor_id, at, to_version=at, limit=1)
+    return found if held and held[0].id == found.event.id else None
 
 
 def _run(

@@ -59,7 +59,7 @@ class SnapshotCheck:
         snapshot: the snapshot; None where there is no usable one.
         unusable: why the newest one cannot be used.
         applied: how many events were folded onto it.
-        agrees: None where one of the two could not be made in time.
+        agrees: None where one of the two could not be made in time, or both begin with it.
         differences: full replay -> snapshot and the events since.
         left_out: how many further ones there are.
     """
@@ -131,7 +131,8 @@ def _compare(
         other = fold_to(scope.store, actor_id, fold, against, scope.deadline)
         before = scope.shown_state(actor_id, other.state)
     else:
-        before = scope.shown_state(actor_id, folded.before if folded.event else fold.initial)
+        # Without an event, no version is before it.
+        before = scope.shown_state(actor_id, folded.before) if folded.event else after
     both = folded.complete and (other is None or other.complete)
     changes = differences(before, after) if both else []
     marked = {change.path for change in changes}
@@ -164,7 +165,8 @@ def _check_snapshot(
     if not isinstance(found, Snapshot) or found.schema_version != fold.schema_version:
         return SnapshotCheck(None, found, 0, None, [])
     quick = fold_from_snapshot(scope.store, actor_id, fold, found, version, scope.deadline)
-    if not (quick.complete and full.complete) or quick.failure or full.failure:
+    is_its_own_base = full.base == found.version
+    if not (quick.complete and full.complete) or quick.failure or full.failure or is_its_own_base:
         return SnapshotCheck(found, None, quick.applied, None, [])
     changes = differences(
         scope.shown_state(actor_id, full.state), scope.shown_state(actor_id, quick.state)
