@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from zlib import crc32
 
+from django.utils import timezone
+from django.utils.formats import date_format
+
 COLOURS: Final = 48
 BINS: Final = 60
 WIDTH: Final = 720
@@ -85,7 +88,11 @@ def activity(points: Iterable[Point]) -> Activity:
         total=len(given),
         start=start,
         end=end,
-        bars=[bar for place, held in enumerate(bins) for bar in _stack(place, held, highest)],
+        bars=[
+            bar
+            for place, held in enumerate(bins)
+            for bar in _stack(place, held, highest, start + (end - start) * place / BINS)
+        ],
         legend=[Legend(event_type, colour(event_type), count) for event_type, count in most],
         others=len(totals) - len(most),
         highest=highest,
@@ -99,7 +106,8 @@ def _bin(moment: datetime, start: datetime, end: datetime) -> int:
     return min(BINS - 1, int((moment - start) / span * BINS))
 
 
-def _stack(place: int, held: Counter[str], highest: int) -> Iterable[Bar]:
+def _stack(place: int, held: Counter[str], highest: int, since: datetime) -> Iterable[Bar]:
+    when = date_format(timezone.localtime(since), "Y-m-d H:i")
     step = WIDTH / BINS
     top = float(HEIGHT)
     for event_type, count in sorted(held.items()):
@@ -112,7 +120,7 @@ def _stack(place: int, held: Counter[str], highest: int) -> Iterable[Bar]:
             round(step - 2, 2),
             round(height, 2),
             colour(event_type),
-            f"{event_type}: {count}",
+            f"{event_type}: {count} · {when}",
         )
 
 

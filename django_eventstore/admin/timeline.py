@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -320,20 +321,55 @@ def _rows(scope: Scope, page: Page, newest_first: bool) -> list[Row]:
 def _with_snapshots(
     scope: Scope, actor_id: str, page: Page, newest_first: bool, filters: Filters
 ) -> list[Row]:
-    """Return the page's lines, with a line behind each event that a snapshot was taken at."""
+    """Return the page's lines, and the snapshots in their place among them."""
     rows = _rows(scope, page, newest_first)
     if filters.by_content:
         return rows
-    snapshots = {}
+    snapshots = []
     unreadable = []
-    for item in scope.store.iter_snapshots_with_errors(actor_id):
-        if isinstance(item, Snapshot):
-            snapshots[item.version] = item
-        else:
+    for item in scope.store.iter_snapshots_with_errors(actor_id, max_version=filters.to_version):
+        if isinstance(item, ReplayError):
             unreadable.append(Row("malformed", item))
-    placed = []
-    for row in rows:
-        snapshot = snapshots.pop(row.item.version, None) if row.kind == "event" else None
-        marks = [Row("snapshot", snapshot)] if snapshot else []
-        placed += [*marks, row] if newest_first else [row, *marks]
+        elif item.version >= filters.from_version:
+            snapshots.append(item)
+    chronological = list(reversed(rows)) if newest_first else rows
+    placed = _placed(chronological, _of_page(page, snapshots, newest_first))
+    if newest_first:
+        placed.reverse()
     return unreadable + placed if page.previous_url is None else placed
+
+
+def _of_page(page: Page, snapshots: list[Snapshot], newest_first: bool) -> list[Snapshot]:
+    """Return the snapshots that belong to a page, oldest first.
+
+    Each belongs to one, also where the event of its version is malformed or gone.
+    """
+    older, newer = page.next_url, page.previous_url
+    if not newest_first:
+        older, newer = newer, older
+    versions = [event.version or 0 for event in _events(page.items)]
+    if not versions and (older or newer):
+        return []
+    low, high = 0.0, inf
+    if page.earlier:
+        low = page.earlier.version or 0
+    elif older:
+        low = min(versions) - 1
+    if newer:
+        high = max(versions)
+    fitting = [snapshot for snapshot in snapshots if low < snapshot.version <= high]
+    return sorted(fitting, key=lambda snapshot: snapshot.version)
+
+
+def _placed(rows: list[Row], snapshots: list[Snapshot]) -> list[Row]:
+    """Put each snapshot behind the event of its version, or in front of the next event."""
+    left = deque(snapshots)
+    placed: list[Row] = []
+    for row in rows:
+        version = row.item.version if row.kind == "event" else 0
+        while left and left[0].version < version:
+            placed.append(Row("snapshot", left.popleft()))
+        placed.append(row)
+        if left and left[0].version == version:
+            placed.append(Row("snapshot", left.popleft()))
+    return placed + [Row("snapshot", snapshot) for snapshot in left]

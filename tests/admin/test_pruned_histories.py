@@ -115,3 +115,21 @@ def test_the_copied_test_begins_with_the_snapshot(admin, pages, pruned):
     names["test_line_added"]()
     [state] = states
     assert (state["status"], state["customer"], len(state["lines"])) == ("paid", "Mia", 2)
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_snapshots_stand_in_the_timeline_without_their_events(
+    admin, pages, pruned, settings, order
+):
+    settings.EVENT_STORE_ADMIN = {"page_size": 1}
+    pruned.save_snapshot(Snapshot("order-1", 4, {}, schema_version=2))
+    seen = []
+    address = f"{pages('actor', 'order-1')}?order={order}"
+    while address:
+        context = admin.get(address).context
+        seen += [(row.kind, row.item.version) for row in context["rows"]]
+        address = context["page"].next_url
+    expected = [("snapshot", 3), ("event", 4), ("snapshot", 4), ("event", 5)]
+    assert seen == (expected if order == "oldest" else expected[::-1])
+    rows = admin.get(pages("actor", "order-1") + "?from=4").context["rows"]
+    assert ("snapshot", 3) not in [(row.kind, row.item.version) for row in rows]
