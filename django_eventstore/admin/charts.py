@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from zlib import crc32
 
-from django.utils import timezone
 from django.utils.formats import date_format
+
+from .local_time import local
 
 COLOURS: Final = 48
 BINS: Final = 60
@@ -107,7 +108,7 @@ def _bin(moment: datetime, start: datetime, end: datetime) -> int:
 
 
 def _stack(place: int, held: Counter[str], highest: int, since: datetime) -> Iterable[Bar]:
-    when = date_format(timezone.localtime(since), "Y-m-d H:i")
+    when = date_format(local(since), "Y-m-d H:i")
     step = WIDTH / BINS
     top = float(HEIGHT)
     for event_type, count in sorted(held.items()):

@@ -7,7 +7,6 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from ..admin.charts import colour
 from ..admin.diff import ABSENT, path_text
 from ..admin.json_tree import scalar_text
+from ..admin.local_time import local
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
 from ..replay import ReplayError
@@ -45,15 +45,21 @@ def moment(value: datetime | None) -> SafeString | str:
     """Show a point in time in the current time zone; all of it when pointed at."""
     if value is None:
         return "—"
-    local = timezone.localtime(value)
+    shown = local(value)
     return format_html(
         # Where there is no room for a line of it, it breaks between the two and nowhere else.
         '<time datetime="{}" title="{}"><span>{}</span> <span>{}</span></time>',
         value.isoformat(),
-        local.isoformat(),
-        date_format(local, "Y-m-d"),
-        date_format(local, "H:i:s"),
+        shown.isoformat(),
+        date_format(shown, "Y-m-d"),
+        date_format(shown, "H:i:s"),
     )
+
+
+@register.filter
+def day(value: datetime) -> str:
+    """Show the day of a point in time in the current time zone."""
+    return date_format(local(value), "Y-m-d")
 
 
 _UNITS = (
