@@ -51,6 +51,13 @@ def as_bytes(content: bytes | str) -> bytes:
     return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else bytes(content)
 
 
+def readable(text: str) -> str:
+    """Return ``text``; one without anything to be seen, as an id may be, as signs."""
+    if not text or any(character.isprintable() and not character.isspace() for character in text):
+        return text
+    return "".join(f"⟨{ord(character):02X}⟩" for character in text)
+
+
 def _visible(character: str) -> str:
     """Return a sign for what cannot be seen, or would turn the text round."""
     if character in "\n\t":

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from ..admin import raw_content
 from ..admin.charts import colour
 from ..admin.diff import ABSENT, path_text
 from ..admin.json_tree import scalar_text
@@ -36,8 +37,14 @@ def event_type(name: str) -> SafeString:
     return format_html(
         '<span class="es-type es-c{}"><span class="es-dot"></span><bdi>{}</bdi></span>',
         colour(name),
-        name,
+        raw_content.readable(name),
     )
+
+
+@register.filter
+def readable(text: Any) -> str:
+    """Show an id or another name, so that something of it can be seen, and clicked."""
+    return raw_content.readable(str(text))
 
 
 @register.filter

@@ -661,6 +661,21 @@ def test_the_copied_test_of_a_fold_that_code_cannot_spell_asks_for_it(store, cop
         unregister_fold("basket-")
 
 
+def test_names_without_anything_to_be_seen_are_shown_as_signs(text, store, pages):
+    event = store.save_event(Event("\u200b", " ", {}, metadata={"user_id": "\u3000"}))
+    store.save_event(Event("b", "T"))
+    for address in [
+        pages("actors"),
+        pages("actor", "\u200b"),
+        pages("event", event.position),
+        pages("search") + "?since=2000-01-01",
+        pages("compare") + "?actor=%E2%80%8B&actor=b",
+    ]:
+        assert "⟨200B⟩" in text(address), address
+    assert "<bdi>⟨20⟩</bdi>" in text(pages("actor", "\u200b"))
+    assert "<bdi>⟨3000⟩</bdi></a>" in text(pages("event", event.position))
+
+
 def test_a_trace_is_linked_by_the_configured_address(text, store, pages, settings):
     saved = fill(store)
     settings.EVENT_STORE_ADMIN = {"trace_url": "https://traces.example/{trace_id}"}
