@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
+from ..conf import event_stores
+from ..exceptions import InvalidEventError
+from ..namespaces import check_namespace
 from ..options import Options
 
 
@@ -51,6 +55,18 @@ class AdminOptions(Options):
                     raise ImproperlyConfigured(
                         f"{name} must map text to a list, got {key!r}: {values!r}."
                     )
+        for name in ("redact", "redact_state"):
+            for path in chain.from_iterable(getattr(self, name).values()):
+                if not _is_path(path):
+                    raise ImproperlyConfigured(
+                        f'{name} must hold paths such as "applicant.email", or lists of their '
+                        f"keys, got {path!r}."
+                    )
+        for namespace in chain.from_iterable(self.namespaces.values()):
+            try:
+                check_namespace(namespace)
+            except InvalidEventError as error:
+                raise ImproperlyConfigured(f"namespaces: {error}") from error
         try:
             self.trace_url.format(trace_id="", span_id="")
         except (KeyError, IndexError, ValueError) as error:
@@ -61,6 +77,12 @@ class AdminOptions(Options):
             raise ImproperlyConfigured(
                 f"trace_url must start with https://, http:// or /, got {self.trace_url!r}."
             )
+
+
+def _is_path(path: object) -> bool:
+    if isinstance(path, (list, tuple)):
+        return bool(path) and all(type(key) in (str, int) for key in path)
+    return isinstance(path, str) and path != ""
 
 
 def admin_options() -> AdminOptions:
@@ -80,8 +102,22 @@ def admin_options() -> AdminOptions:
 def check_admin_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check EVENT_STORE_ADMIN."""
     try:
-        admin_options()
+        options = admin_options()
+        _check_aliases(options)
     except ImproperlyConfigured as error:
         hint = 'See "The admin" in the documentation of django-eventstore.'
         return [Error(str(error), hint=hint, id="eventstore.E050")]
     return []
+
+
+def _check_aliases(options: AdminOptions) -> None:
+    try:
+        known = list(event_stores)
+    except ImproperlyConfigured:  # eventstore.E001 says so
+        return
+    for alias in options.namespaces:
+        if alias not in known:
+            raise ImproperlyConfigured(
+                f"EVENT_STORE_ADMIN: namespaces names the store {alias!r}; EVENT_STORES has "
+                f"{', '.join(map(repr, known))}."
+            )

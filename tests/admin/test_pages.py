@@ -945,6 +945,11 @@ def test_the_records_of_skipped_events_are_listed_read_only(malformed, pages):
     [
         ({"page_sise": 5}, "page_size"),
         ({"redact": {"T": "path"}}, "list"),
+        ({"redact": {"T": [5]}}, "applicant.email"),
+        ({"redact": {"T": [""]}}, "applicant.email"),
+        ({"redact_state": {"T": [[]]}}, "applicant.email"),
+        ({"namespaces": {"default": ["*"]}}, "'*'"),
+        ({"namespaces": {"defualt": ["eu"]}}, "'defualt'; EVENT_STORES has 'default'"),
         ({"trace_url": "javascript:{trace_id}"}, "https://"),
         ({"trace_url": "https://x/{nope}"}, "trace_id"),
         (5, "dict"),
