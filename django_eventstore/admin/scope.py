@@ -156,6 +156,7 @@ class Scope(Visit):
         self.namespace = namespace
         self.store = _find_store(alias, namespace, self.options)
         self.deadline = Deadline(self.options.time_limit)
+        self._logged: set[str] = set()
 
     @property
     def quick_open(self) -> dict[str, str]:
@@ -196,7 +197,10 @@ class Scope(Visit):
         return True
 
     def log_revealed(self, what: str) -> None:
-        """Log that the user saw redacted values."""
+        """Log that the user saw redacted values: once for each thing on a page."""
+        if what in self._logged:
+            return
+        self._logged.add(what)
         audit.info(
             "%s viewed redacted values: %s (store %r, namespace %r)",
             self.request.user.get_username(),

@@ -197,6 +197,11 @@ def test_revealing_is_logged(admin, store, pages, settings, caplog):
         assert "4242-4242" in admin.get(address + "?reveal=1").content.decode()
     assert {(record.user, record.store) for record in caplog.records} == {("staff", "default")}
     assert saved["order-1 3"].id in " ".join(record.getMessage() for record in caplog.records)
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "django_eventstore.audit"):
+        # This page makes several states of the actor, and is one view.
+        admin.get(pages("state", "order-1") + "?version=3&against=1&reveal=1")
+    assert [record.viewed for record in caplog.records] == ["state of actor 'order-1'"]
 
 
 def test_revealing_the_changes_of_a_field_is_logged(admin, store, pages, settings, caplog):
