@@ -196,6 +196,8 @@ def test_keys_alone_suffice(filled, tab, start, pages):
     expect(tab.get_by_role("slider")).to_be_focused()
     tab.get_by_role("slider").press("ArrowLeft")
     expect(tab.get_by_role("heading", name="State at version 2")).to_be_visible()
+    # A screen reader announces what comes into a region that was there before.
+    expect(tab.locator("#es-live")).to_have_css("display", "block")
     tab.get_by_role("button", name="Copy JSON").press("Enter")
     expect(tab.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     copied = tab.evaluate("navigator.clipboard.readText()")
@@ -360,6 +362,7 @@ def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme, monkeypat
             pages("actor", "order-1"),
             pages("actor", "order-2"),
             pages("actor", "order-1") + "?type=Nothing",
+            pages("actor", "order-1") + "?type=OrderPaid&type=OrderPlaced&since=2026-03-01",
             pages("state", "order-1") + "?version=3",
             pages("state", "order-1") + "?version=3&against=1",
             pages("blame", "order-1"),
