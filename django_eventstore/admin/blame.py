@@ -21,7 +21,7 @@ from .diff import ABSENT, Path, leaves, path_text, plain, same
 from .folding import UNREGISTERED, Folded, beginning, fold_to, folding
 from .json_tree import scalar_text
 from .limits import Deadline
-from .scope import Scope
+from .scope import Crumb, Scope
 from .timeline import actor_crumbs, latest_version
 
 LONG: Final = 1000
@@ -281,7 +281,10 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         version=version,
         next_url=next_url,
         failure=failure,
-        crumbs=actor_crumbs(scope, actor_id),
+        crumbs=[
+            *actor_crumbs(scope, actor_id),
+            Crumb(_("Blame"), scope.url("blame", actor_id)),
+        ],
         tab="blame",
     )
 
