@@ -14,6 +14,9 @@ from .scope import Scope
 MOST: Final = 200
 """How many events of one correlation are drawn."""
 
+BEHIND: Final = 1000
+"""Among how many events behind one its effects are looked for that correlation does not tell."""
+
 
 class Step(NamedTuple):
     """A step through the tree, for a template that cannot recur deeply.
@@ -62,6 +65,7 @@ def related(scope: Scope, event: Event) -> Related:
         if cause_id and all(other.id != cause_id for other in events):
             cause = scope.store.get_event_by_id(cause_id)
             events = ([cause] if cause else []) + events
+        events += _effects_behind(scope, event, {other.id for other in events})
     else:
         events = _look_around(scope, event, correlation, found)
     if all(other.id != event.id for other in events):
@@ -72,6 +76,19 @@ def related(scope: Scope, event: Event) -> Related:
     found.steps = list(_walk(events, by_id))
     found.count = len(by_id)
     return found
+
+
+def _effects_behind(scope: Scope, event: Event, known: set[str]) -> list[Event]:
+    """Return effects of another correlation, or of none, among the events behind."""
+    looked = scan(
+        scope.store.read_all_with_errors(after=event.position, limit=BEHIND),
+        lambda item: (
+            isinstance(item, Event) and item.causation_id == event.id and item.id not in known
+        ),
+        scope.deadline,
+        wanted=MOST,
+    )
+    return [item for item in looked.found if isinstance(item, Event)]
 
 
 def _look_around(scope: Scope, event: Event, correlation: str, found: Related) -> list[Event]:

@@ -565,6 +565,19 @@ def test_an_event_its_neighbours_and_its_relations(admin, store, pages):
     ]
 
 
+def test_an_effect_without_a_correlation_is_found(admin, pages, settings):
+    settings.EVENT_STORES = {
+        "default": {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"}
+    }
+    store = event_stores["default"]
+    cause = store.save_event(Event("a", "Cause", metadata={"correlation_id": "one"}))
+    store.save_event(Event("b", "Bare", metadata={"causation_id": cause.id}))
+    store.save_event(Event("b", "Usual").caused_by(cause))
+    related = admin.get(pages("event", cause.position)).context["related"]
+    assert sorted(effect.event_type for effect in related.effects) == ["Bare", "Usual"]
+    assert related.count == 3
+
+
 def test_events_that_cause_each_other_are_each_shown_once(admin, store, pages):
     ids = ["one", "two", "three"]
     events = [
