@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,6 +24,9 @@ CHECKPOINT_EVERY: Final = 1000
 
 CHECKPOINTS_KEPT: Final = 256
 """How many states this process remembers, of all actors together."""
+
+BYTES_KEPT: Final = 64_000_000
+"""How large these are together at the most, as JSON; but the last one is always kept."""
 
 
 MALFORMED_COUNTED: Final = 10_000
@@ -80,6 +84,7 @@ class Folded:
 @dataclass(slots=True)
 class _Remembered:
     by_place: OrderedDict[tuple[Any, ...], Folded] = field(default_factory=OrderedDict)
+    sizes: dict[tuple[Any, ...], int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, key: tuple[Any, ...], folded: Folded) -> None:
@@ -87,10 +92,18 @@ class _Remembered:
             copied = replace(folded, state=deepcopy(folded.state))
         except Exception:  # a state may hold what cannot be copied: then it is folded each time
             return
+        size = len(json.dumps(plain(folded.state)))
+        place = (*key, folded.version)
         with self.lock:
-            self.by_place[(*key, folded.version)] = copied
-            while len(self.by_place) > CHECKPOINTS_KEPT:
-                self.by_place.popitem(last=False)
+            self.by_place[place] = copied
+            self.by_place.move_to_end(place)
+            self.sizes[place] = size
+            while len(self.by_place) > 1 and self._is_full():
+                oldest, _folded = self.by_place.popitem(last=False)
+                del self.sizes[oldest]
+
+    def _is_full(self) -> bool:
+        return len(self.by_place) > CHECKPOINTS_KEPT or sum(self.sizes.values()) > BYTES_KEPT
 
     def nearest(self, key: tuple[Any, ...], version: int) -> Folded | None:
         """Return the newest state of ``key`` at or below ``version``."""

@@ -408,6 +408,19 @@ def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
     assert blame_to(other, "long", fold, 1300, deadline).values == {("m",): 1299}
 
 
+def test_what_is_remembered_of_long_histories_has_a_bound_in_bytes(store, monkeypatch):
+    monkeypatch.setattr(folding, "BYTES_KEPT", 3_000_000)
+    fold = folding.folding("large")
+    store.save_events([Event("large", "T", {"text": "x" * 900_000, "n": 0})])
+    store.save_events([Event("large", "T", {"n": number}) for number in range(1, 6000)])
+    deadline = limits.Deadline(60)
+    assert folding.fold_to(store, "large", fold, 6000, deadline).state["n"] == 5999
+    remembered = folding._remembered.by_place
+    assert 1 <= len(remembered) <= 3
+    # The newest are kept: what is looked at next is mostly near by.
+    assert max(place[-1] for place in remembered) == 5000
+
+
 def test_a_remembered_state_is_not_used_for_another_history(store):
     fold = folding.folding("long")
     deadline = limits.Deadline(60)
