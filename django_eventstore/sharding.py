@@ -350,6 +350,11 @@ def _position(key: str) -> int:
 def _node_names(nodes: Iterable[str]) -> frozenset[str]:
     if isinstance(nodes, str):
         raise TypeError(f"nodes must be several names, not one text: {nodes!r}")
+    if isinstance(nodes, Options):
+        raise TypeError(
+            f"nodes must be the names of the nodes, got {nodes!r}; give that as config=..., or "
+            f"use with_config()"
+        )
     names = frozenset(nodes)
     for name in names:
         if not isinstance(name, str):

@@ -202,6 +202,11 @@ class TestRing:
         assert len(HashRing(nodes)) == 6
         assert set(map(HashRing(nodes).get_node, KEYS[:500])) == set(nodes)
 
+    def test_a_config_in_the_place_of_the_nodes_is_named(self) -> None:
+        for make in (lambda: HashRing(SMALL), lambda: ShardManager(ShardConfig())):
+            with pytest.raises(TypeError, match=r"names of the nodes, got .*Config\(.*config="):
+                make()
+
     def test_what_is_no_name_or_key_is_refused(self) -> None:
         ring = HashRing(["a"])
         with pytest.raises(TypeError, match="several names"):
