@@ -20,7 +20,9 @@ from django_eventstore import (
     UnsupportedOperation,
 )
 from django_eventstore.backends.jetstream import JetStreamConfig
+from tests.conftest import require
 from tests.jetstream.stores import open_store, talk
+from tests.servers import NatsServer
 
 BACKEND = "django_eventstore.backends.jetstream.JetStreamEventStore"
 
@@ -122,6 +124,7 @@ def test_a_namespace_of_nothing_but_separators_is_refused(nats_server):
         ({"max_age": timedelta(seconds=5)}, "max_age"),
         ({"max_age": timedelta(hours=1), "duplicate_window": timedelta(hours=2)}, "duplicate"),
         ({"replica": 3}, "replicas"),
+        ({"replicas": 7}, "replicas must be at most 5"),
     ],
 )
 def test_wrong_options_are_named(options, message):
@@ -149,6 +152,47 @@ def test_what_an_old_server_lacks_is_said(nats_server_oldest):
     with pytest.raises(UnsupportedOperation, match=r"2\.12"):
         store.save_events([Event("order-1", "placed"), Event("order-2", "placed")])
     assert store.count_events() == 0
+
+
+def test_replicas_need_a_cluster(any_nats_server):
+    url = any_nats_server.url
+    store = open_store(url, "replicated", replicas=3)
+    for use in (
+        lambda: store.save_event(Event("order-1", "placed")),
+        lambda: store.save_snapshot(Snapshot("order-1", 1, {})),
+        store.setup,
+    ):
+        with pytest.raises(UnsupportedOperation, match=r"not in a cluster\. Set replicas to 1"):
+            use()
+    assert not exists(url, "replicated_events")
+
+
+@pytest.mark.parametrize("program", ["nats-server", "nats-server-2.9"])
+def test_replicas_asked_for_in_vain_leave_the_stream_alone(program):
+    """On 2.9 the mere question would keep the stream from being there after a restart."""
+    with NatsServer(require(program)) as server:
+        saved = open_store(server.url, "alone").save_event(Event("order-1", "placed"))
+        store = open_store(server.url, "alone", replicas=3)
+        with pytest.raises(UnsupportedOperation, match="not in a cluster"):
+            store.setup(update=True)
+        server.restart()
+        assert store.get_events("order-1") == [saved]
+
+
+def test_a_cluster_with_too_few_servers_is_named(nats_cluster):
+    url = ",".join(nats_cluster.urls)
+    for options, message in (
+        ({"replicas": 5}, "with replicas=5 .*fewer replicas"),
+        ({"placement_tags": ["ssd"]}, r"placement_tags=\['ssd'\].*another placement"),
+    ):
+        store = open_store(url, "too-few", timeout=20.0, **options)
+        with pytest.raises(UnsupportedOperation, match=message):
+            store.save_event(Event("order-1", "placed"))
+    open_store(url, "too-few", timeout=20.0).setup()
+    with pytest.raises(UnsupportedOperation, match="replicas=5"):
+        open_store(url, "too-few", timeout=20.0, replicas=5).setup(update=True)
+    assert open_store(url, "too-few", timeout=20.0, replicas=3).setup(update=True) == []
+    assert config_of(url, "too-few_events").num_replicas == 3
 
 
 def test_without_allow_atomic_several_actors_are_refused(nats_server):

@@ -21,6 +21,9 @@ _STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _CREDENTIALS_MARKS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 
+MAX_REPLICAS: Final = 5
+"""As many as NATS keeps at the most."""
+
 HEAD_LIFETIME: Final = timedelta(minutes=5)
 """How long a cached head of an actor is used. Nothing younger than twice this may ever leave the
 stream: a head older than the newest append of its actor must not point at a freed subject."""
@@ -35,7 +38,8 @@ class JetStreamConfig(StoreOptions):
             will do.
         stream_name: the events' stream, behind the namespace; letters, digits, ``_`` and ``-``.
         max_age: how long events are kept; None: for ever.
-        replicas: on how many servers of the cluster each event is kept: 1, 3 or 5.
+        replicas: on how many servers of the cluster each event is kept: 1, 3 or 5. More than 1
+            needs a cluster of as many servers.
         storage: ``file`` or ``memory``.
         duplicate_window: for how long the server remembers event ids, to tell an id that comes
             again for another actor. (Within one actor that is found at any time.)
@@ -118,6 +122,11 @@ class JetStreamConfig(StoreOptions):
                 raise ImproperlyConfigured(
                     f"{name} must be {' or '.join(choices)}, got {getattr(self, name)!r}."
                 )
+        if self.replicas > MAX_REPLICAS:
+            raise ImproperlyConfigured(
+                f"replicas must be at most {MAX_REPLICAS} (NATS keeps no more), got "
+                f"{self.replicas}."
+            )
         if self.max_age is not None and self.max_age < 2 * HEAD_LIFETIME:
             raise ImproperlyConfigured(
                 f"max_age must be at least {2 * HEAD_LIFETIME} (writers rely on recent events to "

@@ -19,6 +19,7 @@ from ...exceptions import (
 from .call import ApiError, Call, StreamGone
 from .config import JetStreamConfig
 from .names import EVENTS, SNAPSHOTS, stream_name
+from .replicas import check_cluster, check_refusal
 
 logger = logging.getLogger("django_eventstore")
 
@@ -155,6 +156,7 @@ async def _create(call: Call, namespace: str, kind: str) -> dict[str, Any]:
         info = await call.api(f"STREAM.CREATE.{wanted['name']}", wanted)
     except ApiError as error:
         if error.err_code != NAME_IN_USE:
+            check_refusal(call.options, wanted, error)
             raise
         # Another process was first: with other options, or for another namespace.
         config = await _find(call, namespace, kind)
@@ -260,6 +262,10 @@ async def set_up(call: Call, namespace: str, kind: str, *, update: bool, check: 
         kind: events or snapshots.
         update: change what differs.
         check: change nothing, and make nothing.
+
+    Raises:
+        NamespaceCollisionError: it belongs to another namespace.
+        UnsupportedOperation: the server lacks something that an option asks for.
     """
     name = wanted_name(call.options, namespace, kind)
     config = await _find(call, namespace, kind)
@@ -270,7 +276,12 @@ async def set_up(call: Call, namespace: str, kind: str, *, update: bool, check: 
     found = list(differences(call.options, namespace, kind, config, call))
     if found and update and not check:
         wanted = wanted_config(call.options, namespace, kind, call)
-        await call.api(f"STREAM.UPDATE.{name}", {**config, **wanted})
+        await check_cluster(call, config, wanted)
+        try:
+            await call.api(f"STREAM.UPDATE.{name}", {**config, **wanted})
+        except ApiError as error:
+            check_refusal(call.options, wanted, error)
+            raise
         forget_streams(call.options, namespace)
         return []
     return [f"{name}: {line}" for line in found]
