@@ -86,6 +86,8 @@ class ShardLease(models.Model):
     shard = models.PositiveIntegerField(_("shard"))
     position = models.BigIntegerField(_("position"), default=0)
     """Everything up to here has taken effect."""
+    receipt = models.TextField(_("receipt"), blank=True)
+    """Of a forwarder: what the target said of itself when it had everything up to here."""
     owner = models.ForeignKey(
         ConsumerWorker, models.SET_NULL, related_name="shards", null=True, blank=True
     )

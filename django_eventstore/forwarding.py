@@ -126,11 +126,12 @@ class Forwarder(LeasedWork):
         for run in _appends(self._target, events):
             self._send(run)
         end = max(item.position or 0 for item in page)
+        receipt = self._target._receipt(self._target.namespace) if events else None
         with transaction.atomic(using=self.using):
             for item in page:
                 if isinstance(item, ReplayError):
                     self._leave_out(item)
-            self.leases.advance([0], end)
+            self.leases.advance([0], end, receipt=receipt)
         self.leases.remember([0], end)
         self.sent += len(events)
         self._on_progress(self.sent)
@@ -141,19 +142,34 @@ class Forwarder(LeasedWork):
         if self._from_start:
             self._from_start = False
             with transaction.atomic(using=self.using):
-                self.leases.advance([0], 0)
+                self.leases.advance([0], 0, receipt="")
             self.leases.remember([0], 0)
         sent = Selection(before=self.leases.positions[0] + 1, reverse=True)
         items = self.store._read_store(self.consumer.namespace, sent)
         last = next((item for item in items if isinstance(item, Event)), None)
         if last and self._target.get_latest_version(last.actor_id) < (last.version or 0):
-            raise EventStoreError(
-                f"{self._target!r} does not hold event {last.id} (version {last.version} of actor "
-                f"{last.actor_id!r}), which was sent to the target of {self.consumer}: it is "
-                f"another store now, was emptied, or was restored from an older state. Start once "
-                f"with --from-start to send everything again; what is there is recognised."
-            )
+            self._check_retention(last)
         self._is_checked = True
+
+    def _check_retention(self, last: Event) -> None:
+        """Make sure that the target dropped ``last``, which was sent last, because of its age."""
+        receipt = self.leases.receipt(0)
+        if receipt and self._target._is_outlived(self._target.namespace, receipt):
+            logger.info(
+                "%s: what was sent before has aged out of the target; going on behind it.",
+                self.consumer,
+                extra={"consumer": str(self.consumer), "position": self.leases.positions[0]},
+            )
+            return
+        then = f" When that event was there, the target was: {receipt}." if receipt else ""
+        raise EventStoreError(
+            f"{self._target!r} does not hold event {last.id} (version {last.version} of actor "
+            f"{last.actor_id!r}), which was sent to the target of {self.consumer}: it is another "
+            f"store now, was emptied, or was restored from an older state; that the event just "
+            f"aged out is not certain.{then} See what the alias names in EVENT_STORES, and correct "
+            f"it if it is the wrong one. Otherwise start once with --from-start to send everything "
+            f"again; what is there is recognised."
+        )
 
     def _send(self, run: Sequence[Event]) -> None:
         """Store the events in the target, unless they are there."""

@@ -140,13 +140,25 @@ class ShardLeases:
         others = self._leases.exclude(owner=self._worker)
         return not others.filter(position__lt=position).exists()
 
-    def advance(self, shards: Collection[int], position: int) -> None:
+    def advance(
+        self, shards: Collection[int], position: int, *, receipt: str | None = None
+    ) -> None:
         """Write that ``shards`` are at ``position``, in the transaction of what they made.
+
+        Args:
+            receipt: what the target of a forwarder says of itself now; None: nothing new.
 
         Raises:
             LeaseLost: a shard has another owner by now; nothing may be committed.
         """
-        self._update(shards, position=position)
+        values: dict[str, Any] = {"position": position}
+        if receipt is not None:
+            values["receipt"] = receipt
+        self._update(shards, **values)
+
+    def receipt(self, shard: int) -> str:
+        """Return the receipt that was last written for ``shard``."""
+        return self._leases.values_list("receipt", flat=True).get(shard=shard)
 
     def remember(self, shards: Collection[int], position: int) -> None:
         """Note that what ``advance()`` wrote is committed."""

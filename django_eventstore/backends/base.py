@@ -165,6 +165,20 @@ class Backend(ABC):
             f"{type(self).__name__} cannot remove events; see its documentation for retention."
         )
 
+    def _receipt(self, namespace: str) -> str:
+        """Return a text by which ``_is_outlived()`` knows what the namespace holds now.
+
+        Empty where the store drops nothing by itself.
+        """
+        return ""
+
+    def _is_outlived(self, namespace: str, receipt: str) -> bool:
+        """Tell whether all that was there at ``receipt`` is gone because of its age.
+
+        False unless that is certain: it may also have been emptied, or be another store now.
+        """
+        return False
+
     # -- reading
 
     @abstractmethod

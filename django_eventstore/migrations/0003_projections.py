@@ -141,6 +141,7 @@ class Migration(migrations.Migration):
                 ),
                 ("shard", models.PositiveIntegerField(verbose_name="shard")),
                 ("position", models.BigIntegerField(default=0, verbose_name="position")),
+                ("receipt", models.TextField(blank=True, verbose_name="receipt")),
                 ("fencing", models.BigIntegerField(default=0, verbose_name="fencing number")),
                 (
                     "consumer",

@@ -37,6 +37,7 @@ from .listing import Listing
 from .names import EVENTS, SNAPSHOTS, stream_name
 from .operation import Operation, Turns, arun, run
 from .prune import prune
+from .receipts import give_receipt, is_outlived
 from .snapshots import SnapshotReader, Snapshots
 from .store_reader import ActorSelection, Judge, StoreReader
 from .streams import (
@@ -290,6 +291,22 @@ class JetStreamEventStore(EventStore):
         call = self._call()
         stream = await find_stream(call, namespace)
         return 0 if stream is None else await prune(call, History(stream, actor_id), to_version)
+
+    def _receipt(self, namespace: str) -> str:
+        return self._run(self._do_receipt, namespace)
+
+    async def _do_receipt(self, namespace: str) -> str:
+        call = self._call()
+        stream = await find_stream(call, namespace)
+        return "" if stream is None else await give_receipt(call, stream)
+
+    def _is_outlived(self, namespace: str, receipt: str) -> bool:
+        return self._run(self._do_is_outlived, namespace, receipt)
+
+    async def _do_is_outlived(self, namespace: str, receipt: str) -> bool:
+        call = self._call()
+        stream = await find_stream(call, namespace)
+        return stream is not None and await is_outlived(call, stream, receipt)
 
     # -- reading one actor
 

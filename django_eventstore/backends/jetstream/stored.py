@@ -79,12 +79,21 @@ class Stored:
     @property
     def time(self) -> str:
         """When the server stored it, in ISO 8601 to the microsecond."""
-        return _TIME.sub(r"\1\2", self._time.decode())
+        return _microseconds(self._time.decode())
 
     @property
     def stored_at(self) -> datetime:
         """When the server stored it."""
         return datetime.fromisoformat(self.time)
+
+
+def read_time(text: str) -> datetime:
+    """Return the moment that the server writes as ``text``, with nanoseconds."""
+    return datetime.fromisoformat(_microseconds(text))
+
+
+def _microseconds(text: str) -> str:
+    return _TIME.sub(r"\1\2", text)
 
 
 def _read_mark(line: bytes, place: bytes) -> Mark | None:
