@@ -19,7 +19,7 @@ from django.db import (
     close_old_connections,
 )
 
-from .backends.database.errors import explain, is_unavailable
+from .backends.database.errors import explain, is_refused, is_unavailable
 from .consumer_models import Consumer
 from .exceptions import LeaseLost, StoreUnavailableError
 from .leases import ShardLeases
@@ -46,14 +46,15 @@ def make_when_possible(make: Callable[[], Made], name: str, stop: Stop | None) -
         None: it was told to stop before.
 
     Raises:
-        ImproperlyConfigured: the database is there and refuses, as where tables are missing.
+        ImproperlyConfigured: the database is there and refuses: the login, or to do this, as
+            where tables are missing.
     """
     pacing = Pacing(Watch(), stop)
     while not pacing.stopped():
         try:
             return make()
         except (OperationalError, ProgrammingError, InterfaceError) as error:
-            if not is_unavailable(error):
+            if is_refused(error) or not is_unavailable(error):
                 raise ImproperlyConfigured(f"{name} cannot start: {explain(error)}") from error
             _prepare_next_try(name, "start", error, pacing)
             pacing.wait()

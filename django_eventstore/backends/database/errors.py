@@ -20,6 +20,11 @@ _SQLITE_ERROR = 1
 # Serialization failure, deadlock; lock wait timeout, deadlock.
 _TRY_AGAIN_SQLSTATES = frozenset({"40001", "40P01"})
 _TRY_AGAIN_MYSQL = frozenset({1205, 1213})
+# Wrong user or password; a password is missing.
+_REFUSED_MYSQL = frozenset({1045, 1698})
+# The same, by PostgreSQL's words: where it cannot connect, libpq gives no code. A server that
+# speaks another language (lc_messages) is not understood.
+_REFUSED_POSTGRESQL = ("password authentication failed for user", "no password supplied")
 # Server gone, connection lost, connection killed.
 _LOST_MYSQL = frozenset({0, 1927, 2006, 2013, 2055, 4031})
 
@@ -66,9 +71,21 @@ def is_unavailable(error: Exception) -> bool:
     return getattr(error.__cause__, "sqlite_errorcode", None) != _SQLITE_ERROR
 
 
+def is_refused(error: Exception) -> bool:
+    """Tell whether ``error`` certainly says that the database does not accept the login."""
+    if not isinstance(error, OperationalError):
+        return False
+    if _mysql_code(error) in _REFUSED_MYSQL:
+        return True
+    connected = _sqlstate(error.__cause__) is not None
+    return not connected and any(words in str(error) for words in _REFUSED_POSTGRESQL)
+
+
 def explain(error: DatabaseError | InterfaceError) -> str:
     """Return what the database said, and what may be the cause."""
     text = str(error).strip()
+    if is_refused(error):
+        return f"{text} (are USER and PASSWORD in DATABASES right?)"
     if isinstance(error, OperationalError | ProgrammingError) and not is_unavailable(error):
         return f"{text} (have all migrations been applied, with migrate?)"
     return text
@@ -78,8 +95,9 @@ def unavailable(
     alias: str, error: DatabaseError | InterfaceError, *, outcome_unknown: bool = False
 ) -> StoreUnavailableError:
     """Return the error of ours for one that ``is_unavailable``."""
+    what = "refuses the login" if is_refused(error) else "did not answer"
     return StoreUnavailableError(
-        f"The database {alias!r} did not answer: {error}.", outcome_unknown=outcome_unknown
+        f"The database {alias!r} {what}: {error}.", outcome_unknown=outcome_unknown
     )
 
 
