@@ -1,6 +1,10 @@
 """What the tables have beside their models: triggers, indexes of one vendor, helper tables.
 
 Migration 0001 makes it. Once released, a change here needs a migration of its own.
+
+To alter a field, Django makes an SQLite table anew, without what is made here (and fails where a
+trigger speaks of the table). So a migration that alters the events' or the actors' table has
+``RunPython(remove, install)`` before and ``RunPython(install, remove)`` after that.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from typing import Any
 
 from .tables import ACTOR_COLUMNS, ACTORS, EVENTS, RETENTION, WRITERS
 
+_WITHOUT_ROWID = "WITHOUT ROWID"
 _SQLITE = (
     f"CREATE TABLE {RETENTION} (open integer NOT NULL)",
     f"""
@@ -138,8 +143,16 @@ def _without_rowid(schema_editor: Any) -> None:
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [ACTORS])
         (definition,) = cursor.fetchone()
-    schema_editor.execute(f"DROP TABLE {ACTORS}", params=None)
-    schema_editor.execute(f"{definition} WITHOUT ROWID", params=None)
+    if definition.endswith(_WITHOUT_ROWID):
+        return
+    new = f"{ACTORS}_new"
+    for statement in (
+        f"{definition.replace(ACTORS, new, 1)} {_WITHOUT_ROWID}",
+        f"INSERT INTO {new} SELECT * FROM {ACTORS}",
+        f"DROP TABLE {ACTORS}",
+        f"ALTER TABLE {new} RENAME TO {ACTORS}",
+    ):
+        schema_editor.execute(statement, params=None)
 
 
 def _run(schema_editor: Any, direction: int) -> None:
