@@ -86,7 +86,7 @@ class MariaDBServer:
             [
                 *(self._binary, "--no-defaults", *_account_options(), f"--datadir={data}"),
                 *(f"--socket={self.socket_path}", f"--pid-file={self.directory / 'pid'}"),
-                *("--skip-networking", "--skip-name-resolve", *options),
+                *(_temporary(self.directory), "--skip-networking", "--skip-name-resolve", *options),
             ],
             log=self.directory / "server.log",
         )
@@ -155,12 +155,19 @@ class MariaDBServer:
             [
                 *("mariadb-install-db", "--no-defaults", *_account_options()),
                 *(f"--datadir={made / 'data'}", "--auth-root-authentication-method=normal"),
-                *("--skip-test-db", "--skip-name-resolve"),
+                *(_temporary(made), "--skip-test-db", "--skip-name-resolve"),
             ]
         )
         if made != self.directory:
             shutil.move(made / "data", data)
-            made.rmdir()
+            shutil.rmtree(made)
+
+
+def _temporary(directory: Path) -> str:
+    # One that starts removes all temporary tables that it finds there, those of others too.
+    path = directory / "tmp"
+    path.mkdir(exist_ok=True)
+    return f"--tmpdir={path}"
 
 
 def _account_options() -> list[str]:
