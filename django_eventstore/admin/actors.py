@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import floor
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse
@@ -47,6 +48,20 @@ SEEN: Final = {
 """Filter -> label, and the time since (or, negative, up to) the last event."""
 
 
+LAST_SEEN: Final = ("last_timestamp", "last_position")
+"""What may order actors by their last event: by its time, or by when it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of actors; not ``complete`` if the time was over before all was looked at."""
+
+    actors: list[ActorSummary]
+    next_cursor: str | None
+    coverage: float
+    complete: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """An actor in the list."""
@@ -71,35 +86,80 @@ def actors(scope: Scope) -> HttpResponse:
     if scope.text("malformed"):
         return _with_malformed(scope)
     seen = scope.text("seen")
-    if seen and (seen not in SEEN or "last_timestamp" not in scope.store.actor_orderings):
+    if seen and (seen not in SEEN or _last_seen(scope) is None):
         raise Http404("no such filter")
     order_by = _order(scope, seen)
-    page = scope.store.get_actors(
-        search=scope.request.GET.get("q", ""),
-        order_by=order_by,
-        limit=scope.options.page_size,
-        cursor=scope.text("cursor") or None,
-    )
-    listed = [actor for actor in page if not seen or _was_seen(actor, SEEN[seen][1])]
-    # The order is by the last event: behind the first actor that does not fit none does.
-    next_cursor = page.next_cursor if len(listed) == len(page) else None
-    snapshots = scope.store.get_snapshot_versions(actor.actor_id for actor in listed)
+    listed = _look(scope, order_by, SEEN[seen][1] if seen else None)
+    # A list by id is found by and by, and its pages are there all the same.
+    is_found = order_by.endswith("actor_id")
+    snapshots = scope.store.get_snapshot_versions(actor.actor_id for actor in listed.actors)
     return _render(
         scope,
-        rows=[Row(actor, snapshots.get(actor.actor_id)) for actor in listed],
+        rows=[Row(actor, snapshots.get(actor.actor_id)) for actor in listed.actors],
         headers=_headers(scope, order_by, sortable=not seen),
-        next_url=scope.here(cursor=next_cursor) if next_cursor else None,
-        note="",
+        next_url=scope.here(cursor=listed.next_cursor) if listed.next_cursor else None,
+        again_url=scope.here() if is_found and not listed.complete else None,
+        goes_on=not is_found and not listed.complete,
+        note=_coverage(order_by, listed),
     )
+
+
+def _last_seen(scope: Scope) -> str | None:
+    """Return what orders the store's actors by their last event, or None."""
+    orderings = scope.store.actor_orderings
+    return next((name for name in LAST_SEEN if name in orderings), None)
 
 
 def _order(scope: Scope, seen: str) -> str:
+    last_seen = _last_seen(scope)
     if seen:
-        return "last_timestamp" if seen.startswith("not-") else "-last_timestamp"
-    order_by = scope.text("o") or "actor_id"
+        return f"{last_seen}" if seen.startswith("not-") else f"-{last_seen}"
+    order_by = scope.text("o")
+    if not order_by:
+        # A store that goes by positions has no index of ids: a search is worth making one.
+        by_id = last_seen != "last_position" or scope.text("q")
+        return "actor_id" if by_id else "-last_position"
     if order_by.removeprefix("-") not in ACTOR_ORDERINGS:
         raise Http404("no such order")
     return order_by
+
+
+def _look(scope: Scope, order_by: str, span: timedelta | None) -> Listed:
+    """Read pages of actors until one is full of those that fit, or the time is over."""
+    wanted = scope.options.page_size
+    cursor = scope.text("cursor") or None
+    fitting: list[ActorSummary] = []
+    while True:
+        page = scope.store.get_actors(
+            search=scope.request.GET.get("q", ""),
+            order_by=order_by,
+            limit=wanted - len(fitting),
+            cursor=cursor,
+            time_limit=scope.deadline.left,
+        )
+        fit = [actor for actor in page if span is None or _was_seen(actor, span)]
+        fitting += fit
+        cursor = page.next_cursor
+        if len(fit) < len(page) and order_by.endswith("last_timestamp"):
+            cursor = None  # behind the first one that does not fit none does
+        complete = page.coverage == 1 and (cursor is None or len(fitting) == wanted)
+        if complete or page.coverage < 1 or scope.deadline.passed:
+            return Listed(fitting, cursor, page.coverage, complete)
+
+
+def _coverage(order_by: str, listed: Listed) -> str:
+    """Say how far the store was looked through, where that was not far enough."""
+    if listed.complete:
+        return ""
+    if listed.coverage == 1:
+        return _("The time was over before the page was full.")
+    share = number_format(floor(listed.coverage * 1000) / 10, 1)
+    if order_by.endswith("actor_id"):
+        return _(
+            "The store has no index of its actors: the first list of a process has to find them. "
+            "So far it has looked through %(share)s %%."
+        ) % {"share": share}
+    return _("Looked through %(share)s %% of the store.") % {"share": share}
 
 
 def _was_seen(actor: ActorSummary, span: timedelta) -> bool:
@@ -114,9 +174,10 @@ def _was_seen(actor: ActorSummary, span: timedelta) -> bool:
 def _with_malformed(scope: Scope) -> HttpResponse:
     """List the actors with malformed events, as far as the time allows to look."""
     counts: dict[str, int] = {}
+    query = scope.request.GET.get("q", "")
 
     def note(item: Event | ReplayError) -> bool:
-        if isinstance(item, ReplayError) and item.actor_id is not None:
+        if isinstance(item, ReplayError) and item.actor_id is not None and query in item.actor_id:
             counts[item.actor_id] = counts.get(item.actor_id, 0) + 1
             return counts[item.actor_id] == 1
         return False
@@ -128,15 +189,14 @@ def _with_malformed(scope: Scope) -> HttpResponse:
         scope.deadline,
         wanted=scope.options.page_size,
     )
-    ids = [actor_id for actor_id in counts if scope.request.GET.get("q", "") in actor_id]
-    snapshots = scope.store.get_snapshot_versions(ids)
+    snapshots = scope.store.get_snapshot_versions(counts)
     rows = [
         Row(
             ActorSummary(actor_id, scope.store.get_latest_version(actor_id)),
             snapshots.get(actor_id),
-            counts[actor_id],
+            count,
         )
-        for actor_id in ids
+        for actor_id, count in counts.items()
     ]
     last = looked.last.position if looked.last else None
     return _render(
@@ -146,6 +206,7 @@ def _with_malformed(scope: Scope) -> HttpResponse:
             Header(str(label), None, None, name in DETAILS) for name, label in MALFORMED_COLUMNS
         ],
         next_url=None if looked.done or last is None else scope.here(before=last),
+        goes_on=True,
         note=ngettext(
             "Looked through %(count)s event, newest first.",
             "Looked through %(count)s events, newest first.",
@@ -157,7 +218,8 @@ def _with_malformed(scope: Scope) -> HttpResponse:
 
 def _headers(scope: Scope, order_by: str, *, sortable: bool) -> list[Header]:
     headers = []
-    for name, label in COLUMNS:
+    for column, label in COLUMNS:
+        name = _last_seen(scope) or column if column == "last_timestamp" else column
         current = order_by.removeprefix("-") == name
         descending = order_by.startswith("-") if current else None
         url = None
@@ -165,7 +227,7 @@ def _headers(scope: Scope, order_by: str, *, sortable: bool) -> list[Header]:
             # Numbers and times are first wanted from the top.
             down = (not descending) if current else name != "actor_id"
             url = scope.here(o=f"-{name}" if down else name, cursor=None)
-        headers.append(Header(str(label), url, descending, name in DETAILS))
+        headers.append(Header(str(label), url, descending, column in DETAILS))
     return headers
 
 
@@ -178,7 +240,7 @@ def _render(scope: Scope, **context: Any) -> HttpResponse:
             (name, label, scope.here(seen=name, cursor=None, malformed=None, o=None, before=None))
             for name, (label, _span) in SEEN.items()
         ]
-        if "last_timestamp" in scope.store.actor_orderings
+        if _last_seen(scope)
         else [],
         seen_now=scope.text("seen"),
         every_url=scope.here(seen=None, malformed=None, cursor=None, before=None),

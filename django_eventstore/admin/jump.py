@@ -8,9 +8,12 @@ from django.utils.translation import gettext as _
 
 from ..conf import event_stores
 from ..exceptions import InvalidEventError
+from .raw_content import readable
 from .scope import NO_NAMESPACE, Scope, namespaces_of
 
 ACTORS = 8
+SECONDS = 0.5
+"""How long to look for actors: the next letter that is typed goes on."""
 
 
 def jump(scope: Scope) -> HttpResponse:
@@ -63,13 +66,14 @@ def _store_url(scope: Scope, alias: str, namespace: str) -> str:
 
 def _actors(scope: Scope, typed: str) -> list[Suggestion]:
     try:
-        found = [actor.actor_id for actor in scope.store.get_actors(search=typed, limit=ACTORS)]
+        page = scope.store.get_actors(search=typed, limit=ACTORS, time_limit=SECONDS)
+        found = [actor.actor_id for actor in page]
         # The one that is named exactly comes first, wherever it stands in the order.
         if typed not in found and scope.store.get_latest_version(typed):
             found.insert(0, typed)
     except InvalidEventError:  # no actor can have such an id
         return []
-    return [(_("Actor"), actor_id, scope.url("actor", actor_id)) for actor_id in found]
+    return [(_("Actor"), readable(actor_id), scope.url("actor", actor_id)) for actor_id in found]
 
 
 def _events(scope: Scope, typed: str) -> list[Suggestion]:

@@ -22,6 +22,11 @@ class Deadline:
         self._until = time.monotonic() + seconds
 
     @property
+    def left(self) -> float:
+        """The seconds until then; once it is over, next to none."""
+        return max(0.001, self._until - time.monotonic())
+
+    @property
     def passed(self) -> bool:
         """Whether it is over."""
         return time.monotonic() >= self._until

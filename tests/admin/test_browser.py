@@ -18,7 +18,7 @@ from tests.jetstream.stores import next_subject, publish
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-# JetStream cannot order actors by time, and does not look causes up: those pages say so.
+# JetStream does not look causes up: those pages say so.
 KINDS = ["database", "jetstream"]
 
 
