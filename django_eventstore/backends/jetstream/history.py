@@ -6,7 +6,7 @@ is absent is asked of the stream's leader; the bulk is read from whichever repli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ...events import Event
@@ -27,11 +27,6 @@ MAX_SUBJECTS: Final = 1000
 
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """About how much is fetched at a time."""
-
-LISTING_SECONDS: Final = 60
-"""How long to wait for a page of all actors' subjects. The server gathers and sorts all of them
-for each page: a second or two where there are a million, several when it is busy. To ask again
-meanwhile, as for other questions, would only double its work."""
 
 Items = list[Event | ReplayError]
 
@@ -74,7 +69,7 @@ class History:
 
     async def _numbers(self, call: Call) -> tuple[list[int], list[Stored]]:
         """Return the numbers of the appends, without gaps, and the messages on other subjects."""
-        names = await list_subjects(lambda: call, self.stream, f"{self.subject}*")
+        names = await list_subjects(call, self.stream, f"{self.subject}*")
         size = len(self.subject)
         texts = [name[size:] for name in names]
         numbers = sorted(
@@ -235,16 +230,14 @@ def read_message(reply: Reply) -> Stored | None:
         raise
 
 
-async def list_subjects(
-    call: Callable[[], Call], stream: Stream, pattern: str, patience: float = 0
-) -> list[str]:
+async def list_subjects(call: Call, stream: Stream, pattern: str) -> list[str]:
     """Return the subjects that match ``pattern`` and hold a message, from the leader.
 
-    The server gives 100,000 at a time: each page is a ``call``. ``patience``: see Call.ask().
+    The server gives 100,000 at a time, and gathers and sorts all that match for each.
     """
     names: list[str] = []
     while True:
-        info = await subjects_info(call(), stream, pattern, len(names), patience)
+        info = await subjects_info(call, stream, pattern, len(names))
         page = info["state"].get("subjects") or {}
         names += page
         if not page or len(names) >= info.get("total", len(names)):

@@ -35,7 +35,7 @@ class Snapshots:
 
     async def versions(self, call: Call) -> list[int]:
         """Return the versions of which there is a snapshot, newest first."""
-        names = await list_subjects(lambda: call, self.stream, f"{self.subject}*")
+        names = await list_subjects(call, self.stream, f"{self.subject}*")
         texts = [name[len(self.subject) :] for name in names]
         return sorted((int(text) for text in texts if text.isdecimal()), reverse=True)
 
