@@ -16,6 +16,7 @@ from tests.servers import PostgresServer
 # EVENTSTORE_HISTORY_SEED=1234 pytest tests/histories
 SEED = int(os.environ["EVENTSTORE_HISTORY_SEED"])
 SECONDS = 3.0
+ENOUGH = 20
 NEEDS = {"sqlite": [], "postgres": ["postgres"], "mariadb": ["mariadb"]}
 
 
@@ -31,13 +32,14 @@ def told(report: Report) -> str:
     ],
 )
 def test_histories_under_faults_are_explained_by_one_order(name, record_property):
-    source = random.Random(SEED)
-    with SITES[name](source) as site:
-        report = Run(site, "histories", SEED, Workload(SECONDS)).execute()
-    print(told(report))
-    assert report.defects == [], told(report)
-    assert report.outcomes["append", "ok"] > 20, told(report)
-    assert report.faults, told(report)
+    for seconds in (SECONDS, 4 * SECONDS, 16 * SECONDS):  # a busy machine gets more time
+        with SITES[name](random.Random(SEED)) as site:
+            report = Run(site, "histories", SEED, Workload(seconds)).execute()
+        print(told(report))
+        assert report.defects == [], told(report)
+        if report.outcomes["append", "ok"] > ENOUGH and report.faults:
+            return
+    pytest.fail(f"too little was stored, or nothing failed: {told(report)}")
 
 
 def kinds_of(site, **workload):
