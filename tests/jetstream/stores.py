@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from itertools import islice
 
 import nats
@@ -42,6 +43,24 @@ def publish(url, subject, raw, headers=None):
         return await connection.jetstream().publish(subject, raw, headers=headers)
 
     return talk(url, send)
+
+
+def publish_raw(server, subject, header_block, raw):
+    """Publish with any header block, as no library would."""
+    command = b"HPUB %s %d %d\r\n%s%s\r\n" % (
+        subject.encode(),
+        len(header_block),
+        len(header_block) + len(raw),
+        header_block,
+        raw,
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(b'CONNECT {"verbose":false,"headers":true}\r\n' + command + b"PING\r\n")
+        answer = b""
+        while b"PONG" not in answer:
+            part = connection.recv(4096)
+            assert part, answer  # closed: it was refused
+            answer += part
 
 
 def publish_many(url, messages, together=1000):

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from django_eventstore import Event, ReplayError
-from tests.jetstream.stores import next_subject, open_store, publish, talk
+from tests.jetstream.stores import next_subject, open_store, publish, publish_raw, talk
 
 
 @pytest.fixture
@@ -237,3 +237,34 @@ def test_removed_messages_are_no_error(any_nats_server, store):
     assert store.count_events() == 6
     assert [actor.actor_id for actor in store.get_actors()] == ["order-1"]
     assert store.save_event(Event("order-1", "counted")).version == 11
+
+
+@pytest.mark.parametrize(
+    "header_block",
+    [
+        b"NATS/1.0 503\r\n\r\n",
+        b"NATS/1.0 404 Message Not Found\r\n\r\n",
+        b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nNats-Last-Sequence: 2\r\n\r\n",
+        b"NATS/1.0 xyz\r\n\r\n",
+        b"\r\n",
+    ],
+)
+@pytest.mark.parametrize("direct", [True, False])
+def test_headers_that_look_like_a_status_of_the_server(any_nats_server, header_block, direct):
+    namespace = f"strangers-{uuid.uuid4().hex[:8]}"
+    store = open_store(any_nats_server.url, namespace, allow_direct=direct)
+    store.save_event(Event("order-1", "placed"))
+    subject = f"{store.stream_name}.events.order-1.2"
+    publish_raw(any_nats_server, subject, header_block, document(2))
+    publish_raw(any_nats_server, subject[:-1] + "3", header_block, b"no event")
+    store.save_event(Event("order-1", "paid"))
+    store.save_event(Event("order-2", "placed"))
+    read = list(store.read_all_with_errors())
+    assert [getattr(item, "version", None) for item in read] == [1, 2, None, 3, 1]
+    result = store.get_events_with_errors("order-1")
+    assert [event.version for event in result.events] == [1, 2, 3]
+    assert len(result.errors) == 1
+    assert store.count_events() == 5
+    for order_by in ("actor_id", "last_position"):
+        actors = store.get_actors(order_by=order_by)
+        assert [actor.actor_id for actor in actors] == ["order-1", "order-2"]

@@ -27,6 +27,14 @@ class Place(NamedTuple):
     left: int
 
 
+def read_consumer(subject: bytes) -> bytes:
+    """Return the name of the consumer; empty if ``subject`` is none that a server made."""
+    tokens = subject.split(b".")
+    if len(tokens) < _TOKENS:  # whoever publishes may have answers sent to what looks like one
+        return b""
+    return tokens[3] if len(tokens) == _TOKENS else tokens[5]
+
+
 def read_place(subject: bytes) -> Place:
     """Return where the message stands."""
     tokens = subject.split(b".")

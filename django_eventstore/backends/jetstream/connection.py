@@ -18,10 +18,21 @@ from typing import Any, Final, NamedTuple
 from nats.errors import Error as NatsError
 from nats.nuid import NUID
 
+from .acknowledgement import read_consumer
 from .operation import Operation, call_threadsafe, resolve
 from .wire import Client, connect_options
 
 logger = logging.getLogger("django_eventstore")
+
+
+_STORED: Final = b"\r\nNats-Sequence: "
+"""In the headers of a stored message that answers a direct get: the server adds it."""
+
+
+def is_status(headers: bytes) -> bool:
+    """Tell whether ``headers`` are those of a status, which stands in place of a message."""
+    # A stored message may begin in the same way: a stranger may have written it.
+    return headers.startswith(b"NATS/1.0 ") and _STORED not in headers
 
 
 class Reply(NamedTuple):
@@ -42,9 +53,7 @@ class Reply(NamedTuple):
     @property
     def status(self) -> int:
         """The status that stands in place of a message, for example 404; 0 for a message."""
-        if self.headers.startswith(b"NATS/1.0 "):
-            return int(self.headers[9:12])
-        return 0
+        return int(self.headers[9:12]) if is_status(self.headers) else 0
 
 
 NO_RESPONDERS: Final = 503
@@ -347,9 +356,9 @@ class Connection:
         request = self._waiting.get(answers)
         if request is not None:
             request.replies.append(Reply(headers, data))
-            ended = headers.startswith(b"NATS/1.0 ")
+            ended = is_status(headers)
         else:
-            request = self._asked_of_consumer(answers)
+            request = self._consumers.get(read_consumer(answers))
             if request is None:
                 return
             request.replies.append(Reply(headers, data, subject, answers))
@@ -358,13 +367,6 @@ class Connection:
             self.forget((request,))
             request.answered = True
             request.end()
-
-    def _asked_of_consumer(self, acknowledgement: bytes) -> Request | None:
-        # They are few, and their names long and unique: faster than to take it apart.
-        for consumer, request in self._consumers.items():
-            if consumer in acknowledgement:
-                return request
-        return None
 
     def _when_ready(self, operation: Operation) -> None:
         if self._client is not None and self._client.is_connected:
