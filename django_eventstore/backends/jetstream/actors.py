@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -41,6 +41,7 @@ async def list_by_id(
     At ``until`` it is one of the actors that were found by then.
     """
     listed = await listing.update(call, stream, until)
+    coverage = listed.coverage
     names = _behind(after, listed.ids, descending=query.descending)
     found = (name for name in names if query.search in name)
     shown: list[tuple[str, ActorSummary | None]] = []
@@ -51,6 +52,10 @@ async def list_by_id(
         part = list(islice(found, step))
         if not part:
             break
+        if gone and time.monotonic() >= until:
+            # They are dropped, so the same question goes on here.
+            coverage = min(coverage, (len(shown) + len(gone)) / len(listed.ids))
+            break
         there = await summaries(call(), stream, part)
         gone.update(name for name in part if name not in there)
         shown += there.items()
@@ -58,9 +63,9 @@ async def list_by_id(
         listing.drop(listed, gone)
     page = [summary for _, summary in shown[: query.limit] if summary is not None]
     if len(shown) <= query.limit:
-        return ActorPage(page, coverage=listed.coverage)
+        return ActorPage(page, coverage=coverage)
     last, _ = shown[query.limit - 1]
-    return ActorPage(page, make_cursor(query.order_by, last, last), listed.coverage)
+    return ActorPage(page, make_cursor(query.order_by, last, last), coverage)
 
 
 def _behind(after: After, ids: Sequence[str], *, descending: bool) -> Iterator[str]:
@@ -78,33 +83,40 @@ async def list_by_position(
 ) -> ActorPage:
     """Return the page that ``query`` asks for, in the order of actors' newest events.
 
-    Walks through the stream and shows each actor at its newest event. At ``until`` the page ends
-    with what was found by then.
+    Walks through the stream and shows each actor at its newest event, all as they are now: what is
+    written meanwhile changes nothing. At ``until`` the page ends with what was found by then.
     """
     state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
-    walk = _Walk(stream, query, after)
+    walk = _Walk(stream, query, after, state["last_seq"])
     while not walk.done:
         await walk.step(call)
         if walk.at and time.monotonic() >= until:
             break
-    return walk.page(state["first_seq"], state["last_seq"])
+    return walk.page(state["first_seq"])
 
 
 class _Walk:
     """A walk through the stream, from where ``query`` says on, to the end of a page.
 
+    Args:
+        stream: the stream.
+        query: what is asked for.
+        after: behind what to begin.
+        last: the stream's last sequence: what comes behind it is not looked at.
+
     Attributes:
         at: the sequence of the message that was looked at last; 0: none yet.
     """
 
-    def __init__(self, stream: Stream, query: ActorQuery, after: After) -> None:
+    def __init__(self, stream: Stream, query: ActorQuery, after: After, last: int) -> None:
         self.at = 0
         self._stream = stream
         self._query = query
+        self._last = last
         self._newest: dict[str, int] = {}  # of the actors met: the sequence of the newest event
-        self._shown: list[ActorSummary] = []
+        self._shown: list[tuple[int, ActorSummary]] = []  # with the sequence
         self._waiting: list[Stored] = []  # were read, and are to be looked at
-        selected = Selection(reverse=query.descending)
+        selected = Selection(reverse=query.descending, before=last << POSITION_BITS)
         if after is not None and query.descending:
             selected = replace(selected, before=max(0, after[0] - 1) << POSITION_BITS)
         elif after is not None:
@@ -130,16 +142,19 @@ class _Walk:
         part = self._next_part()
         strangers = {name for name, _ in part if name not in self._newest}
         self._newest |= await _newest(call(), self._stream, sorted(strangers))
-        ends = [name for name, sequence in part if self._newest[name] == sequence]
-        there = await summaries(call(), self._stream, ends)
-        for name, sequence in part:
-            summary = there.get(name)
-            # Looked at again, for events may have come meanwhile: then it belongs elsewhere.
-            if summary is not None and _sequence_of(summary) == sequence:
-                self._shown.append(summary)
+        ends = await self._where_they_end(call(), part)
+        found = await _ends(call(), self._stream, [name for name, _ in ends])
+        for (name, end), (_, first, last) in zip(ends, found, strict=True):
+            if last is None:  # removed meanwhile
+                continue
+            pruned = first is None or first.sequence > end.sequence
+            summary = _summary(name, first, last if pruned else end)
+            summary = summary or await _summary_of_all(call(), self._stream, name)
+            if summary is not None:
+                self._shown.append((end.sequence, summary))
 
-    def _next_part(self) -> list[tuple[str, int]]:
-        """Take messages; return the actors that are searched for, with the sequences."""
+    def _next_part(self) -> list[tuple[str, Stored]]:
+        """Take messages; return those of actors that are searched for, with the actors."""
         room = min(self._query.limit + 1 - len(self._shown), MAX_SUBJECTS)
         part = []
         strangers: set[str] = set()
@@ -150,24 +165,54 @@ class _Walk:
             self.at = stored.sequence
             name = stored.actor_id
             if name is not None and self._query.search in name:
-                part.append((name, stored.sequence))
+                part.append((name, stored))
                 if name not in self._newest:
                     strangers.add(name)
         self._waiting = self._waiting[taken:]
         return part
 
-    def page(self, first: int, last: int) -> ActorPage:
-        """Return the page as far as it has come, in a stream of sequences ``first`` to ``last``."""
+    async def _where_they_end(
+        self, call: Call, part: Sequence[tuple[str, Stored]]
+    ) -> list[tuple[str, Stored]]:
+        """Return those of ``part`` that were the actor's newest event as the walk began."""
+        ends = {stored.sequence for name, stored in part if stored.sequence == self._newest[name]}
+        # Of an actor that was written to since: the one that is followed by what is too new.
+        unsure: dict[str, Stored] = {}
+        for name, stored in part:
+            if self._newest[name] > self._last and (
+                name not in unsure or stored.sequence > unsure[name].sequence
+            ):
+                unsure[name] = stored
+        following = await _following(call, self._stream, unsure)
+        for stored, later in zip(unsure.values(), following, strict=True):
+            if later is None or later.sequence > self._last:
+                ends.add(stored.sequence)
+        return [each for each in part if each[1].sequence in ends]
+
+    def page(self, first: int) -> ActorPage:
+        """Return the page as far as it has come, in a stream that begins at sequence ``first``."""
         order_by, limit = self._query.order_by, self._query.limit
-        shown = self._shown[:limit]
+        shown = [summary for _, summary in self._shown[:limit]]
         if self._full:
-            end = shown[-1]
-            return ActorPage(shown, make_cursor(order_by, _sequence_of(end), end.actor_id))
+            sequence, end = self._shown[limit - 1]
+            return ActorPage(shown, make_cursor(order_by, sequence, end.actor_id))
         if self.done:
             return ActorPage(shown)
-        passed = last - self.at if self._query.descending else self.at - first
-        coverage = min(1.0, (passed + 1) / (last - first + 1))
+        passed = self._last - self.at if self._query.descending else self.at - first
+        coverage = min(1.0, (passed + 1) / (self._last - first + 1))
         return ActorPage(shown, make_cursor(order_by, self.at, NOWHERE), coverage)
+
+
+async def _following(call: Call, stream: Stream, ends: Mapping[str, Stored]) -> list[Stored | None]:
+    """Return what comes next of each actor behind the message beside its name."""
+    if not ends:
+        return []
+    requests = []
+    for name, stored in ends.items():
+        pattern = f"{History(stream, name).subject}*"
+        request = leader_request(call, stream, seq=stored.sequence + 1, next_by_subj=pattern)
+        requests.append(request)
+    return [read_message(replies[0]) for replies in await call.ask(requests)]
 
 
 async def _newest(call: Call, stream: Stream, names: Sequence[str]) -> dict[str, int]:
