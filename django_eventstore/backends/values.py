@@ -161,8 +161,9 @@ class ActorPage:
         actors: the actors, in the order asked for.
         next_cursor: give it to ``get_actors(cursor=...)`` for the next page; None on the last.
         coverage: less than 1.0 if the time limit ended the looking: the share of the store that
-            was looked through. ``next_cursor`` goes on from there; without one, the same
-            question does, for the store keeps what it found.
+            was looked through. In the order of ids some may then be missing on this page too: the
+            same question goes on, for the store keeps what it found. In other orders
+            ``next_cursor`` goes on from there.
     """
 
     actors: list[ActorSummary] = field(default_factory=list)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
+import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event as Flag
 
 import pytest
 from nats.js.errors import NotFoundError
 
-from django_eventstore import Event
+from django_eventstore import Event, Snapshot, StoreUnavailableError
+from django_eventstore.backends.jetstream import header_reader
 from tests.jetstream.stores import (
     next_subject,
     open_store,
@@ -20,6 +25,7 @@ from tests.jetstream.stores import (
     purge,
     talk,
 )
+from tests.servers import NatsServer
 
 MANY = 120_000
 """So many that they are read by a consumer, in many pages."""
@@ -104,7 +110,7 @@ def test_several_at_once_have_the_actors_listed_once(nats_server, namespace):
     publish_many(nats_server.url, first_appends(store, range(MANY)))
     before = nats_server.monitor("varz")["out_msgs"]
     with ThreadPoolExecutor(8) as pool:
-        pages = [pool.submit(store.get_actors, limit=3) for _ in range(8)]
+        pages = [pool.submit(store.get_actors, limit=3, time_limit=math.inf) for _ in range(8)]
     assert {tuple(names(page.result())) for page in pages} == {
         ("actor-0000000", "actor-0000001", "actor-0000002")
     }
@@ -288,3 +294,156 @@ def test_all_events_are_counted_whoever_wrote_them(any_nats_server, namespace):
     publish(url, f"{store.stream_name}.events.order-1.99", b"{}")
     assert store.count_events() == 30 + 6000 + 1 + 5 + 5001 + 1
     assert consumers(store) == []
+
+
+def test_namespaces_are_listed_at_once_over_one_connection(nats_server, namespace, monkeypatch):
+    many = 10_000
+    stores = [open_store(nats_server.url, f"{namespace}-{number}") for number in range(3)]
+    for store in stores:
+        store.setup()
+        publish_many(nats_server.url, first_appends(store, range(many)))
+    monkeypatch.setattr(header_reader, "PAGE", 20)  # so many that they meet at every step
+    interval = sys.getswitchinterval()
+    connections = nats_server.monitor("varz")["total_connections"]
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            pages = list(pool.map(lambda store: store.get_actors(limit=1), stores))
+    finally:
+        sys.setswitchinterval(interval)
+    assert [names(page) for page in pages] == [["actor-0000000"]] * 3
+    assert nats_server.monitor("varz")["total_connections"] == connections
+    for store in stores:
+        assert_lists_all(store, many)
+
+
+@contextmanager
+def listing(store, **arguments):
+    """Has the store list its actors while the block runs; gives the future page."""
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(store.get_actors, **arguments)
+        while not consumers(store) and not page.done():
+            continue
+        yield page
+
+
+def test_who_waits_for_another_is_not_told_that_all_was_found(nats_server, namespace):
+    store = open_store(nats_server.url, namespace)
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(10)))
+    assert store.get_actors().coverage == 1
+    publish_many(nats_server.url, first_appends(store, range(10, MANY)))
+    with listing(store) as whole:
+        page = store.get_actors(order_by="-actor_id", limit=1, time_limit=1e-6)
+        assert page.coverage < 1 or names(page) == [f"actor-{MANY - 1:07d}"]
+    assert whole.result().coverage == 1
+
+
+def test_a_list_is_complete_though_the_snapshots_are_removed_meanwhile(nats_server, namespace):
+    store = open_store(nats_server.url, namespace)
+    store.save_snapshot(Snapshot("actor-0000007", 1, {}))
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(MANY)))
+
+    async def remove(connection):
+        await connection.jetstream().delete_stream(f"{store.stream_name}_snapshots")
+
+    talk(nats_server.url, remove)
+    with listing(store, limit=1) as page:
+        store.save_snapshot(Snapshot("actor-0000007", 1, {}))
+    assert (names(page.result()), page.result().coverage) == (["actor-0000000"], 1)
+
+
+def test_a_list_is_complete_though_a_first_append_is_removed_meanwhile(nats_server, namespace):
+    store = open_store(nats_server.url, namespace)
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(MANY)))
+    for _ in range(2):
+        store.save_event(Event("late", "placed"))
+    with listing(store, search="late") as page:
+        prune(store, "late", 1)
+    assert names(page.result()) == ["late"]
+    assert names(store.get_actors(search="late")) == ["late"]
+
+
+def test_what_is_gone_is_looked_at_no_longer_than_the_time_limit(nats_server, namespace):
+    many = 10_000
+    store = open_store(nats_server.url, namespace)
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(many)))
+    assert_lists_all(store, many)
+    purge(nats_server.url, store.stream_name, ">")
+    store.save_event(Event("order-1", "placed"))
+    shares = []
+    while (page := store.get_actors(limit=900, time_limit=1e-6)).coverage < 1:
+        assert names(page) == []
+        assert page.next_cursor is None
+        shares.append(page.coverage)
+    assert len(shares) >= many // 1000
+    assert names(page) == ["order-1"]
+
+
+def test_a_stream_that_was_set_back_is_listed_anew(tmp_path, namespace):
+    with NatsServer() as server:
+        data, backup = server.directory / "data", tmp_path / "backup"
+        store = open_store(server.url, namespace, timeout=20)
+        store.save_event(Event("order-1", "placed"))
+        server.stop()
+        shutil.copytree(data, backup)
+        server.start()
+        for number in range(2, 6):
+            store.save_event(Event(f"order-{number}", "placed"))
+        assert len(store.get_actors()) == 5
+        server.stop()
+        shutil.rmtree(data)
+        shutil.copytree(backup, data)
+        server.start()
+        store.version_cache.clear()
+        store.save_event(Event("order-6", "placed"))
+        assert names(store.get_actors()) == ["order-1", "order-6"]
+
+
+def test_a_server_that_makes_no_consumer_is_named(any_nats_server, namespace):
+    store = open_store(any_nats_server.url, namespace)
+    store.setup()
+
+    async def fill(connection):
+        stream = connection.jetstream()
+        config = (await stream.stream_info(store.stream_name)).config
+        await stream.delete_stream(store.stream_name)
+        await stream.add_stream(config, max_consumers=1)
+        await stream.add_consumer(store.stream_name, durable_name="another", ack_policy="none")
+
+    talk(any_nats_server.url, fill)
+    publish_many(any_nats_server.url, first_appends(store, range(2500)))
+    with pytest.raises(StoreUnavailableError, match=r"takes a consumer.*maximum consumers limit"):
+        store.get_actors()
+    assert names(store.get_actors(order_by="-last_position", limit=1)) == ["actor-0002499"]
+
+
+@pytest.mark.parametrize("order_by", ["last_position", "-last_position"])
+def test_a_list_is_complete_while_its_actors_are_written_to(any_nats_server, namespace, order_by):
+    store = open_store(any_nats_server.url, namespace)
+    expected = [f"order-{number:02d}" for number in range(40)]
+    for name in expected * 2:
+        store.save_event(Event(name, "placed"))
+    over = Flag()
+
+    def write():
+        while not over.is_set():
+            store.save_event(Event(random.choice(expected), "paid"))
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(write) for _ in range(2)]
+        try:
+            pages = [store.get_actors(order_by=order_by) for _ in range(20)]
+        finally:
+            over.set()
+    for each in writing:
+        each.result()
+    for page in pages:
+        assert sorted(names(page)) == expected
+        positions = [actor.last_position for actor in page]
+        assert positions == sorted(positions, reverse=order_by.startswith("-"))
+        for actor in page:
+            assert actor.event_count == actor.latest_version

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from nats.nuid import NUID
 
-from ...exceptions import EventStoreError
+from ...exceptions import EventStoreError, StoreUnavailableError
 from .acknowledgement import read_place
-from .call import ATTEMPT_SECONDS, Call
+from .call import ATTEMPT_SECONDS, ApiError, Call, StreamGone
 from .connection import Exchange, Reply
 from .history import PAGE_BYTES
 from .streams import Stream
@@ -63,10 +63,23 @@ class HeaderReader:
         """Make the consumer.
 
         Raises:
-            ApiError: the server refuses; there are as many consumers as there may be, say.
-            StoreUnavailableError: no answer before the deadline.
+            StoreUnavailableError: no answer before the deadline; or the server refuses: there are
+                as many consumers as there may be, say.
         """
-        answer = await call.api(
+        try:
+            answer = await self._create(call)
+        except StreamGone:
+            raise
+        except ApiError as error:
+            raise StoreUnavailableError(
+                f"To list or count what the stream {self._stream.name!r} holds takes a consumer while "
+                f"it lasts, and the server makes none: {error.description} ({error.err_code})."
+            ) from error
+        self.left = answer["num_pending"]
+        self._begin_next(call)
+
+    async def _create(self, call: Call) -> dict[str, Any]:
+        return await call.api(
             f"CONSUMER.CREATE.{self._stream.name}.{self._name}",
             {
                 "stream_name": self._stream.name,
@@ -83,8 +96,6 @@ class HeaderReader:
                 },
             },
         )
-        self.left = answer["num_pending"]
-        self._begin_next(call)
 
     async def page(self, call: Call) -> list[Reply]:
         """Return the next messages, in the stream's order: subjects and headers."""
@@ -132,6 +143,9 @@ class HeaderReader:
 
     async def close(self, call: Call) -> None:
         """Remove the consumer; if that fails the server does it."""
+        if self._ahead is not None:
+            self._ahead.give_up()
+        call.deadline = time.monotonic() + ATTEMPT_SECONDS  # it is not worth more
         try:
             await call.api(f"CONSUMER.DELETE.{self._stream.name}.{self._name}")
         except EventStoreError as error:

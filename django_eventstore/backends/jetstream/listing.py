@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
@@ -49,11 +50,11 @@ class Listing:
 
     def __init__(self) -> None:
         self._turns = Turns()
-        self.clear()
+        self._lock = threading.Lock()
+        self._created = ""  # when the stream was
+        self._start_anew()
 
-    def clear(self) -> None:
-        """Forget all: the stream was removed."""
-        self._created = ""
+    def _start_anew(self) -> None:
         self._sequence = 0  # up to which one the stream was looked through
         self._looked_at = 0  # how many messages that were...
         self._left = 0  # ... and how many more there are
@@ -65,32 +66,65 @@ class Listing:
 
         Several at once take turns: one reads, for all of them.
         """
-        if await self._turns.take(_TURN, until):
-            try:
-                coverage = await self._advance(call, stream, until)
-                self._listed = Listed(_merged(self._listed.ids, self._found), coverage)
-                self._found = set()
-            finally:
-                self._turns.give(_TURN)
+        if not await self._turns.take(_TURN, until):
+            return self._listed._replace(coverage=self._share)
+        try:
+            coverage = await self._advance(call, stream, until)
+            listed = Listed(_merged(self._listed.ids, self._found), coverage)
+            with self._lock:
+                self._listed = listed
+            self._found = set()
+        finally:
+            self._turns.give(_TURN)
         return self._listed
 
     def drop(self, listed: Listed, gone: set[str]) -> None:
         """Forget actors that are ``gone`` from what update() returned."""
-        # Not if another thread has looked since: one of them may be back.
-        if self._listed is listed:
-            self._listed = listed._replace(ids=[name for name in listed.ids if name not in gone])
+        left = listed._replace(ids=[name for name in listed.ids if name not in gone])
+        with self._lock:
+            # Not if another thread has looked since: one of them may be back.
+            if self._listed is listed:
+                self._listed = left
+
+    @property
+    def _share(self) -> float:
+        """The share that was looked through of a stream that has more."""
+        return self._looked_at / (self._looked_at + max(1, self._left))
 
     async def _advance(self, call: Callable[[], Call], stream: Stream, until: float) -> float:
         """Look through the stream from where it ended last, and return how much was."""
+        while True:
+            state = await self._state(call, stream)
+            last = state["last_seq"]
+            if self._sequence >= last:
+                return 1.0
+            begun = self._sequence, self._looked_at
+            whole = _is_whole(state)
+            pattern = f"{stream.prefix}*.1" if whole else stream.all_events
+            await self._look_through(call, stream, pattern, last, until)
+            now = await self._state(call, stream)
+            if self._sequence and whole and not _is_whole(now):
+                # An actor may have lost its first append just before that was looked at.
+                self._sequence, self._looked_at = begun
+            elif self._sequence >= last:
+                return 1.0
+            if time.monotonic() >= until:
+                return self._share
+
+    async def _state(self, call: Callable[[], Call], stream: Stream) -> dict[str, int]:
+        """Return what the stream holds; starts anew if that is not what was looked through."""
         info = await call().api(f"STREAM.INFO.{stream.name}")
-        if info["created"] != self._created:  # it is another stream
-            self.clear()
+        state: dict[str, int] = info["state"]
+        # Made anew, or set back: restored from a backup, or lost with its server's memory.
+        if info["created"] != self._created or state["last_seq"] < self._sequence:
+            self._start_anew()
             self._created = info["created"]
-        state = info["state"]
-        last = state["last_seq"]
-        # Where old appends were removed, actors may have lost their first one, new ones too.
-        whole = state["messages"] == last
-        pattern = f"{stream.prefix}*.1" if whole else stream.all_events
+        return state
+
+    async def _look_through(
+        self, call: Callable[[], Call], stream: Stream, pattern: str, last: int, until: float
+    ) -> None:
+        """Look at what is on ``pattern``, up to sequence ``last``."""
         pages = 0
         # However late it is, a step is made each time.
         while self._sequence < last:
@@ -108,9 +142,6 @@ class Listing:
                 self._sequence = last
             if time.monotonic() >= until:
                 break
-        if self._sequence >= last:
-            return 1.0
-        return self._looked_at / (self._looked_at + max(1, self._left))
 
     async def _read_many(
         self, call: Callable[[], Call], reader: HeaderReader, until: float
@@ -123,6 +154,14 @@ class Listing:
             self._looked_at += len(messages)
             self._sequence, self._left = reader.sequence, reader.left
         await reader.close(call())
+
+
+def _is_whole(state: dict[str, int]) -> bool:
+    """Tell whether nothing was removed: else actors may have lost their first append, new ones too.
+
+    ``state``: the stream's.
+    """
+    return state["messages"] == state["last_seq"]
 
 
 async def _next_messages(call: Call, stream: Stream, pattern: str, at: int) -> list[Stored]:

@@ -51,7 +51,7 @@ from .streams import (
 from .watch import JetStreamWatch
 
 UNLIMITED: Final = 100_000
-"""The seconds that a listing without a time limit may take."""
+"""The seconds that a listing may take, whatever its time limit."""
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -198,7 +198,7 @@ class JetStreamEventStore(EventStore):
         shared = self._shared(namespace)
         shared.cache.clear()
         shared.ids.clear()
-        shared.listing.clear()
+        shared.listing = Listing()  # whoever reads the old one keeps it as it is
 
     def _iterate(self, start: Start[Item], namespace: str, *rest: Any) -> Iterator[Item]:
         pages, items = self._run(self._first_page, namespace, start, *rest)
@@ -468,7 +468,8 @@ class JetStreamEventStore(EventStore):
 
     async def _do_list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         after = query.after
-        until = time.monotonic() + (UNLIMITED if query.time_limit is None else query.time_limit)
+        limit = UNLIMITED if query.time_limit is None else min(query.time_limit, UNLIMITED)
+        until = time.monotonic() + limit
         stream = await find_stream(self._call(), namespace)
         if stream is None:
             return ActorPage()
