@@ -181,6 +181,26 @@ def test_an_actor_without_its_first_append_is_listed(any_nats_server, namespace)
     assert names(store.get_actors()) == ["order-1", "order-2", "order-3"]
 
 
+def test_actors_with_their_first_append_are_found_before_all_others(nats_server, namespace):
+    """However long the stream is in which some have lost theirs."""
+    store = open_store(nats_server.url, namespace)
+    store.setup()
+    publish_many(nats_server.url, first_appends(store, range(500)))
+    beats = (f"{store.stream_name}.events.busy.{number}" for number in range(1, MANY + 1))
+    publish_many(nats_server.url, ((subject, b"{}") for subject in beats))
+    publish_many(nats_server.url, first_appends(store, range(500, 1000)))
+    store.save_event(Event("actor-0000003", "paid"))
+    prune(store, "actor-0000003", 1)
+    pages = []
+    while not pages or pages[-1].coverage < 1:
+        pages.append(store.get_actors(search="99", limit=50, time_limit=0.001))
+    everyone = [f"actor-{number:07d}" for number in range(1000) if "99" in str(number)]
+    assert names(pages[-1]) == everyone
+    assert names(pages[1]) == everyone
+    assert pages[1].coverage < 0.5
+    assert names(store.get_actors(search="actor-0000003")) == ["actor-0000003"]
+
+
 def test_many_actors_of_which_one_has_lost_its_first_append(any_nats_server, namespace):
     store = open_store(any_nats_server.url, namespace)
     store.setup()

@@ -72,8 +72,9 @@ class HeaderReader:
             raise
         except ApiError as error:
             raise StoreUnavailableError(
-                f"To list or count what the stream {self._stream.name!r} holds takes a consumer while "
-                f"it lasts, and the server makes none: {error.description} ({error.err_code})."
+                f"To list or count what the stream {self._stream.name!r} holds takes a consumer "
+                f"while it lasts, and the server makes none: {error.description} "
+                f"({error.err_code})."
             ) from error
         self.left = answer["num_pending"]
         self._begin_next(call)

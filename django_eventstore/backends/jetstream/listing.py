@@ -6,6 +6,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from .call import Call
@@ -21,6 +22,9 @@ NEWS_PAGE: Final = 1000
 NEWS_PAGES: Final = 2
 """How many messages are asked for at a time to see what is new, and how often; servers that give
 messages one by one give one at a time. If there are more, a reader is worth its while."""
+
+MANY_NEW: Final = 10_000
+"""How far from the end of the stream it is worth while to look at first appends before all."""
 
 FEW: Final = 20
 """Of how many times as many actors those found are few: then each is looked up by itself."""
@@ -40,12 +44,30 @@ class Listed(NamedTuple):
     coverage: float
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a stream was looked through.
+
+    Attributes:
+        sequence: up to which one.
+        looked_at: how many messages were looked at...
+        left: ... and how many more there are, as far as is known.
+    """
+
+    sequence: int = 0
+    looked_at: int = 0
+    left: int = 0
+
+
 class Listing:
     """The ids of all actors of a stream.
 
     They are found by reading the subjects of first appends, in the stream's order; so what was
-    found is kept, and the next one who asks goes on from there. Actors whose events have all been
-    removed meanwhile are still in it: who looks at them drops them.
+    found is kept, and the next one who asks goes on from there. Where old appends have been
+    removed, actors may have lost their first one: then those of all others are read, too.
+
+    Actors whose events have all been removed meanwhile are still in it: who looks at them drops
+    them.
     """
 
     def __init__(self) -> None:
@@ -55,10 +77,9 @@ class Listing:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._sequence = 0  # up to which one the stream was looked through
-        self._looked_at = 0  # how many messages that were...
-        self._left = 0  # ... and how many more there are
-        self._found: set[str] = set()  # and is not in the list yet
+        self._firsts = Progress()  # of looking at first appends
+        self._all = Progress()  # of finding all actors
+        self._found: set[str] = set()  # and are not in the list yet
         self._listed = Listed([], 0.0)
 
     async def update(self, call: Callable[[], Call], stream: Stream, until: float) -> Listed:
@@ -89,24 +110,29 @@ class Listing:
     @property
     def _share(self) -> float:
         """The share that was looked through of a stream that has more."""
-        return self._looked_at / (self._looked_at + max(1, self._left))
+        looked_at = self._firsts.looked_at + self._all.looked_at
+        return looked_at / (looked_at + max(1, self._firsts.left + self._all.left))
 
     async def _advance(self, call: Callable[[], Call], stream: Stream, until: float) -> float:
         """Look through the stream from where it ended last, and return how much was."""
+        firsts = f"{stream.prefix}*.1"
         while True:
             state = await self._state(call, stream)
             last = state["last_seq"]
-            if self._sequence >= last:
+            if self._all.sequence >= last:
                 return 1.0
-            begun = self._sequence, self._looked_at
-            whole = _is_whole(state)
-            pattern = f"{stream.prefix}*.1" if whole else stream.all_events
-            await self._look_through(call, stream, pattern, last, until)
-            now = await self._state(call, stream)
-            if self._sequence and whole and not _is_whole(now):
-                # An actor may have lost its first append just before that was looked at.
-                self._sequence, self._looked_at = begun
-            elif self._sequence >= last:
+            if _is_whole(state):
+                await self._look_through(call, stream, firsts, self._firsts, last, until)
+                # Otherwise an actor may have lost its first append before that was looked at.
+                if _is_whole(await self._state(call, stream)):
+                    self._all = replace(self._firsts)
+            elif max(self._firsts.sequence, self._all.sequence) < last - MANY_NEW:
+                # By this most actors are found soon.
+                self._all.left = state["messages"]
+                await self._look_through(call, stream, firsts, self._firsts, last, until)
+            else:
+                await self._look_through(call, stream, stream.all_events, self._all, last, until)
+            if self._all.sequence >= last:
                 return 1.0
             if time.monotonic() >= until:
                 return self._share
@@ -116,43 +142,51 @@ class Listing:
         info = await call().api(f"STREAM.INFO.{stream.name}")
         state: dict[str, int] = info["state"]
         # Made anew, or set back: restored from a backup, or lost with its server's memory.
-        if info["created"] != self._created or state["last_seq"] < self._sequence:
+        if info["created"] != self._created or state["last_seq"] < max(
+            self._firsts.sequence, self._all.sequence
+        ):
             self._start_anew()
             self._created = info["created"]
         return state
 
     async def _look_through(
-        self, call: Callable[[], Call], stream: Stream, pattern: str, last: int, until: float
+        self,
+        call: Callable[[], Call],
+        stream: Stream,
+        pattern: str,
+        progress: Progress,
+        last: int,
+        until: float,
     ) -> None:
         """Look at what is on ``pattern``, up to sequence ``last``."""
         pages = 0
         # However late it is, a step is made each time.
-        while self._sequence < last:
-            start = self._sequence + 1
+        while progress.sequence < last:
+            start = progress.sequence + 1
             if pages == NEWS_PAGES:
-                await self._read_many(call, HeaderReader(stream, pattern, start), until)
+                await self._read_many(call, HeaderReader(stream, pattern, start), progress, until)
                 pages = 0
             elif page := await _next_messages(call(), stream, pattern, start):
                 self._found.update(each.actor_id for each in page if each.actor_id is not None)
-                self._looked_at += len(page)
-                self._left -= len(page)
-                self._sequence = page[-1].sequence
+                progress.looked_at += len(page)
+                progress.left = max(0, progress.left - len(page))
+                progress.sequence = page[-1].sequence
                 pages += 1
             else:
-                self._sequence = last
+                progress.sequence, progress.left = last, 0
             if time.monotonic() >= until:
                 break
 
     async def _read_many(
-        self, call: Callable[[], Call], reader: HeaderReader, until: float
+        self, call: Callable[[], Call], reader: HeaderReader, progress: Progress, until: float
     ) -> None:
         await reader.open(call())
         while not reader.done and time.monotonic() < until:
             messages = await reader.page(call())
             tokens = {message.subject.rsplit(b".", 2)[1] for message in messages}
             self._found.update(name for name in map(decode_actor, tokens) if name is not None)
-            self._looked_at += len(messages)
-            self._sequence, self._left = reader.sequence, reader.left
+            progress.looked_at += len(messages)
+            progress.sequence, progress.left = reader.sequence, reader.left
         await reader.close(call())
 
 
