@@ -14,6 +14,7 @@ from ..events import Event
 from ..folds import Fold
 from .diff import plain
 from .folding import UNREGISTERED, beginning, fold_to, folding
+from .redaction import Masked
 from .scope import Scope
 
 MOST_GIVEN: Final = 12
@@ -92,7 +93,7 @@ def _is_literal(value: Any) -> bool:
         return all(map(_is_literal, value))
     if isinstance(value, float):
         return math.isfinite(value)
-    return type(value) in (str, int, bool, type(None))
+    return type(value) in (str, Masked, int, bool, type(None))
 
 
 def _head(event: Event, fold: Fold, given: _Given) -> list[str]:

@@ -21,6 +21,7 @@ from .diff import ABSENT, Path, leaves, path_text, plain, same
 from .folding import UNREGISTERED, Folded, beginning, fold_to, folding
 from .json_tree import scalar_text
 from .limits import Deadline
+from .redaction import Masked
 from .scope import Crumb, Scope
 from .timeline import actor_crumbs, latest_version
 
@@ -46,6 +47,8 @@ class Blame:
         last: path -> the event that last changed the value there.
         first: (path, value as JSON) -> the event that first made the value there so.
         values: path -> the value now.
+        shape: the state as ``values`` has it, plain: a fold that fails may leave ``state`` half
+            changed.
         applied: how many events are in it.
         complete: whether it got to where it was asked to.
         failure: what the fold raised, on the event behind ``event``.
@@ -57,6 +60,7 @@ class Blame:
     last: dict[Path, Event] = field(default_factory=dict)
     first: dict[tuple[Path, str], Event] = field(default_factory=dict)
     values: dict[Path, Any] = field(default_factory=dict)
+    shape: Any = None
     applied: int = 0
     complete: bool = True
     failure: Exception | None = None
@@ -67,8 +71,14 @@ class Blame:
     def begin(cls, begin: Folded) -> Blame:
         """Return the blame of no event yet."""
         # What a snapshot already holds, nobody is known to have set.
-        values = dict(leaves(plain(begin.state))) if begin.base else {}
-        return cls(begin.state, values=values, begins_at=begin.begins_at, base=begin.base)
+        shape = plain(begin.state)
+        return cls(
+            begin.state,
+            values=dict(leaves(shape)) if begin.base else {},
+            shape=shape,
+            begins_at=begin.begins_at,
+            base=begin.base,
+        )
 
     @property
     def version(self) -> int:
@@ -77,7 +87,8 @@ class Blame:
 
     def take(self, event: Event, state: Any) -> None:
         """Note what ``event`` changed."""
-        values = dict(leaves(plain(state)))
+        self.shape = plain(state)
+        values = dict(leaves(self.shape))
         # Without the data: it may be large, and is not needed.
         culprit = replace(event, data={})
         for path, value in values.items():
@@ -178,18 +189,7 @@ def blame(scope: Scope, actor_id: str) -> HttpResponse:
     version = latest if asked is None else min(asked, latest)
     fold = folding(actor_id)
     found = blame_to(scope.store, actor_id, fold, version, scope.deadline)
-    shown = dict(leaves(scope.shown_state(actor_id, found.state)))
-    rows = [
-        Row(
-            path,
-            # A masked branch has fewer leaves than the state: its mask stands for them.
-            shown.get(path, _mask_above(shown, path)),
-            found.last.get(path),
-            found.first.get((path, scalar_text(value))),
-        )
-        for path, value in found.values.items()
-        if path in found.last or found.base
-    ]
+    rows = _rows(found, dict(leaves(scope.shown_state(actor_id, found.shape))))
     limit = scope.options.json_nodes
     return scope.render(
         "blame.html",
@@ -202,13 +202,33 @@ def blame(scope: Scope, actor_id: str) -> HttpResponse:
         left_out=max(len(rows) - limit, 0),
         blame=found,
         registered=fold is not UNREGISTERED,
+        redacted=scope.redaction.touches_state(actor_id, found.shape),
         tab="blame",
         crumbs=actor_crumbs(scope, actor_id),
     )
 
 
-def _mask_above(shown: dict[Path, Any], path: Path) -> Any:
-    return next((shown[path[:end]] for end in range(len(path)) if path[:end] in shown), None)
+def _rows(found: Blame, shown: dict[Path, Any]) -> list[Row]:
+    """Return a line for each field that is shown.
+
+    A masked branch is one field: what is in it, even of what names, must not be told.
+    """
+    rows: dict[Path, Row] = {}
+    for path, value in found.values.items():
+        last = found.last.get(path)
+        if last is None and not found.base:
+            continue
+        if path in shown:
+            rows[path] = Row(path, shown[path], last, found.first.get((path, scalar_text(value))))
+            continue
+        mask = next(path[:end] for end in range(len(path)) if path[:end] in shown)
+        held = rows[mask].last if mask in rows else None
+        rows[mask] = Row(mask, shown[mask], _newer(held, last), None)
+    return list(rows.values())
+
+
+def _newer(one: Event | None, other: Event | None) -> Event | None:
+    return max(filter(None, (one, other)), key=lambda event: event.version or 0, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +298,7 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         newest_url=scope.here(upto=None),
         after=after,
         begin=start,
+        redacted=revealed or any(_is_masked(change) for change in changes),
         version=version,
         next_url=next_url,
         failure=failure,
@@ -287,6 +308,10 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         ],
         tab="blame",
     )
+
+
+def _is_masked(change: Change) -> bool:
+    return isinstance(change.before, Masked) or isinstance(change.after, Masked)
 
 
 def _field(scope: Scope, actor_id: str, state: Any, wanted: str) -> Any:

@@ -12,7 +12,7 @@ from ..replay import ReplayError
 from .as_test import as_test
 from .json_tree import LARGEST_INLINE, indented, tree
 from .related import related
-from .scope import REDACTED, Scope
+from .scope import Scope
 from .timeline import actor_crumbs
 
 
@@ -45,7 +45,6 @@ def event(scope: Scope, position: int) -> HttpResponse:
         related=related(scope, found),
         trace_url=_trace_url(scope, found),
         redacted=scope.redaction.touches_event(found),
-        may_reveal=scope.sees_payload and scope.can(REDACTED),
         crumbs=actor_crumbs(scope, found.actor_id),
         **payload,
     )

@@ -21,7 +21,7 @@ from ..events import Event
 from ..replay import ReplayError
 from .limits import scan
 from .raw_content import Content, as_bytes
-from .scope import REDACTED, SKIP, Crumb, Scope
+from .scope import SKIP, Crumb, Scope
 
 MOST_FOUND: Final = 500
 LONGEST_REASON: Final = 1000
@@ -80,21 +80,14 @@ def problem(scope: Scope, position: int) -> HttpResponse:
     if again:
         messages.warning(scope.request, _("The event is still malformed with the current code."))
         return HttpResponseRedirect(scope.url("problem", position))
-    hidden = scope.redaction.hides_raw()
-    content = None
-    if scope.sees_payload and not hidden:
-        if scope.reveals and scope.redaction.configured:
-            scope.log_revealed(f"raw content at position {position}")
-        content = Content.of(found.raw)
     return scope.render(
         "problem_event.html",
         _("Malformed event at position %(position)s") % {"position": position},
         error=found,
         position=position,
         kind=type(found.error).__name__,
-        content=content,
-        hidden=hidden and scope.sees_payload,
-        may_reveal=scope.can(REDACTED) and scope.sees_payload,
+        content=Content.of(found.raw) if scope.sees_content(found) else None,
+        hidden=scope.sees_payload and scope.redaction.hides_raw(),
         may_skip=scope.can(SKIP),
         record=SkippedEvent.objects.filter(
             store=scope.alias, namespace=scope.namespace, position=position
@@ -113,10 +106,8 @@ def raw(scope: Scope, position: int) -> HttpResponse:
     found = scope.store.get_event_with_errors(position)
     if not isinstance(found, ReplayError):
         raise Http404("no malformed event there")
-    if scope.redaction.hides_raw():
+    if not scope.sees_content(found):
         raise Http404("raw content is redacted")
-    if scope.redaction.configured:
-        scope.log_revealed(f"raw content at position {position}")
     response = HttpResponse(as_bytes(found.raw), content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="malformed-{position}.bin"'
     return response

@@ -116,6 +116,7 @@ def _look_around(scope: Scope, event: Event, correlation: str, found: Related) -
         wanted=MOST // 2,
     )
     found.looked_at = earlier.looked_at + later.looked_at
+    found.more = MOST // 2 in (len(earlier.found), len(later.found))
     items = [*reversed(earlier.found), event, *later.found]
     return [item for item in items if isinstance(item, Event)]
 

@@ -192,9 +192,14 @@ class Scope(Visit):
         """Whether the user asked to see redacted values; 403 without the permission."""
         if "reveal" not in self.request.GET:
             return False
-        if not (self.can(REDACTED) and self.sees_payload):
+        if not self.may_reveal:
             raise PermissionDenied
         return True
+
+    @property
+    def may_reveal(self) -> bool:
+        """Whether the user may see redacted values."""
+        return self.sees_payload and self.can(REDACTED)
 
     def log_revealed(self, what: str) -> None:
         """Log that the user saw redacted values: once for each thing on a page."""
@@ -221,22 +226,31 @@ class Scope(Visit):
             self.log_revealed(f"event {event.id} of actor {event.actor_id!r}")
         return self.redaction.event(event)
 
-    @property
-    def _sees_raw(self) -> bool:
-        return self.sees_payload and not self.redaction.hides_raw()
+    def sees_raw(self, what: str) -> bool:
+        """Tell whether the user may see what redacted values may be quoted in (then logged)."""
+        if not self.sees_payload or self.redaction.hides_raw():
+            return False
+        if self.redaction.configured:
+            self.log_revealed(what)
+        return True
+
+    def sees_content(self, error: ReplayError) -> bool:
+        """Tell whether the user may see the content of a malformed event (then logged)."""
+        return self.sees_raw(f"malformed event at position {error.position}")
 
     def reason(self, error: ReplayError) -> str:
         """Return why an event is malformed; for who may not see its content, the kind alone."""
-        return str(error.error) if self._sees_raw else kind_of(error)
+        return str(error.error) if self.sees_content(error) else kind_of(error)
 
     def cause(self, error: ReplayError) -> str:
         """Return what it has in common with others; for who may not see it, the kind alone."""
-        return cause_of(error) if self._sees_raw else kind_of(error)
+        return cause_of(error) if self.sees_content(error) else kind_of(error)
 
     def failure(self, error: Exception) -> str:
         """Return why a fold failed; where something is redacted, not in its own words."""
         kind = type(error).__name__
-        return kind if self.redaction.hides_raw() else f"{kind}: {error}"
+        seen = self.sees_raw(f"why a fold failed, at {self.request.path}")
+        return f"{kind}: {error}" if seen else kind
 
     def shown_state(self, actor_id: str, state: Any) -> Any:
         """Return an actor's state, plain, as this user may see it: masked, or all (logged)."""

@@ -25,7 +25,7 @@ from .folding import (
     version_at,
 )
 from .json_tree import LARGEST_INLINE, indented, tree
-from .scope import REDACTED, Scope
+from .scope import Scope
 from .timeline import actor_crumbs, latest_version
 
 LARGEST_SLIDER = 2**53
@@ -108,8 +108,10 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
         slider=latest < LARGEST_SLIDER,
         previous_version=neighbours[0],
         next_version=neighbours[1],
-        state_redacted=scope.redaction.touches_state(actor_id, plain(folded.state)),
-        may_reveal=scope.can(REDACTED),
+        redacted=any(
+            scope.redaction.touches_state(actor_id, plain(held))
+            for held in (folded.state, other.state if other else folded.before)
+        ),
         tab="state",
         crumbs=actor_crumbs(scope, actor_id),
     )

@@ -349,6 +349,14 @@ def test_a_snapshot_that_disagrees_with_the_full_replay_is_told(text, store, pag
     assert "not usable" in text(pages("state", "order-2"))
 
 
+def test_a_snapshot_without_a_registered_fold_is_not_usable_and_says_why(text, store, pages):
+    store.save_event(Event("a", "T", {"n": 1}))
+    store.save_snapshot(Snapshot("a", 1, {"n": 1}))
+    page = text(pages("state", "a"))
+    assert "not usable" in page
+    assert "no fold is registered for it" in page
+
+
 def test_a_fold_that_fails_is_told_with_the_state_before(admin, store, pages):
     store.save_event(Event("order-9", "OrderPlaced", {"customer": "Ada"}))
     store.save_event(Event("order-9", "OrderPaid", {}))
@@ -462,6 +470,22 @@ def test_blame_names_the_last_and_the_first(admin, store, pages):
         (3, "paid"),
         (1, "placed"),
     ]
+
+
+def test_blame_shows_no_half_change_of_a_fold_that_fails(admin, store, pages):
+    def apply(state: dict, event: Event) -> dict:
+        state["n"] = event.data["n"]
+        return {**state, "halves": state["n"] // event.data["by"]}
+
+    register_fold("half-", apply, initial={})
+    try:
+        store.save_event(Event("half-1", "T", {"n": 4, "by": 2}))
+        store.save_event(Event("half-1", "T", {"n": 9, "by": 0}))
+        context = admin.get(pages("blame", "half-1")).context
+    finally:
+        unregister_fold("half-")
+    assert isinstance(context["blame"].failure, ZeroDivisionError)
+    assert {row.where: row.value for row in context["rows"]} == {"n": 4, "halves": 2}
 
 
 def test_all_changes_of_a_field_are_found_however_little_time_a_page_has(
@@ -591,6 +615,18 @@ def test_an_effect_without_a_correlation_is_found(admin, pages, settings):
     assert related.count == 3
 
 
+def test_a_store_without_look_up_says_that_there_is_more_of_a_correlation(
+    admin, store, pages, monkeypatch
+):
+    monkeypatch.setattr(type(store), "supports_lookup", False)
+    events = [Event("a", "T", {"n": n}, metadata={"correlation_id": "one"}) for n in range(150)]
+    saved = store.save_events(events)
+    related = admin.get(pages("event", saved[50].position)).context["related"]
+    assert (related.count, related.more) == (150, False)
+    related = admin.get(pages("event", saved[-1].position)).context["related"]
+    assert (related.count, related.more) == (101, True)
+
+
 def test_events_that_cause_each_other_are_each_shown_once(admin, store, pages):
     ids = ["one", "two", "three"]
     events = [
@@ -648,6 +684,15 @@ def test_the_test_of_a_long_history_starts_at_the_right_state(store, copied_test
     state = copied_test(last)
     assert [line["sku"] for line in state["lines"]] == [f"A-{number}" for number in range(39)]
     assert state["customer"] == "Ada"
+
+
+def test_the_copied_test_starts_at_the_state_also_where_it_is_masked(store, copied_test, settings):
+    settings.EVENT_STORE_ADMIN = {"redact": {"OrderPlaced": ["customer"]}}
+    lines = [Event("order-3", "LineAdded", {"sku": f"A-{number}"}) for number in range(40)]
+    *_, last = store.save_events([Event("order-3", "OrderPlaced", {"customer": "Ada"}), *lines])
+    state = copied_test(last)
+    assert [line["sku"] for line in state["lines"]] == [f"A-{number}" for number in range(39)]
+    assert state["customer"] == "•••"
 
 
 def by_metadata(state: list, event: Event) -> list:

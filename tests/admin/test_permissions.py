@@ -12,6 +12,7 @@ from django.test import Client
 
 from django_eventstore import Event
 from django_eventstore.admin_models import SkippedEvent
+from django_eventstore.folds import register_fold, unregister_fold
 from django_eventstore.upcasting import register_upcaster, unregister_upcaster
 from tests.admin.conftest import client, fill
 from tests.stores import corrupted
@@ -204,6 +205,65 @@ def test_revealing_is_logged(admin, store, pages, settings, caplog):
     assert [record.viewed for record in caplog.records] == ["state of actor 'order-1'"]
 
 
+def test_a_masked_branch_tells_nothing_of_what_is_in_it(admin, store, pages, settings):
+    fill(store)
+    settings.EVENT_STORE_ADMIN = {"redact": {"OrderPaid": ["card"]}}
+    rows = {row.where: row for row in admin.get(pages("blame", "order-1")).context["rows"]}
+    assert rows.keys() == {"status", "customer", "lines[0].sku", "lines[0].quantity", "card"}
+    assert rows["card"].value == "•••"
+    assert rows["card"].last.event_type == "OrderPaid"
+    [change] = admin.get(pages("field", "order-1") + "?path=card").context["changes"]
+    assert (change.event.version, change.after) == (3, "•••")
+
+
+def test_each_page_with_a_masked_value_offers_to_show_it(admin, store, pages, settings):
+    fill(store)
+    # In the order of versions: what the state before and the other one hold is shown as well.
+    store.save_event(Event("a", "T", {"secret": 1}))
+    store.save_event(Event("a", "U", {}))
+    settings.EVENT_STORE_ADMIN = {"redact": {"T": ["secret"], "OrderPaid": ["card"]}}
+    register_fold("a", lambda state, event: event.data, initial={})
+    try:
+        for address in [
+            pages("state", "a") + "?version=2",
+            pages("state", "a") + "?version=2&against=1",
+            pages("blame", "order-1") + "?version=4",
+            pages("field", "order-1") + "?path=card",
+        ]:
+            page = admin.get(address)
+            offered = f"{address.partition('?')[2].replace('&', '&amp;')}&amp;reveal=1"
+            assert f'href="?{offered}"' in page.content.decode(), address
+            assert "this view was logged" in admin.get(f"{address}&reveal=1").content.decode()
+    finally:
+        unregister_fold("a")
+
+
+def test_revealing_what_a_malformed_event_or_an_error_says_is_logged(
+    admin, store, pages, settings, caplog
+):
+    event = Event("order-1", "Broken")
+    corrupted[event.id] = b"secret"
+    position = store.save_event(event).position
+    store.save_event(Event("order-2", "OrderPaid", {"secret": 1}))
+    settings.EVENT_STORE_ADMIN = REDACT
+    viewed = f"malformed event at position {position}"
+    failed = pages("state", "order-2")
+    for address, what in [
+        (pages("malformed"), viewed),
+        (pages("actor", "order-1"), viewed),
+        (pages("problem", position), viewed),
+        (pages("problem_raw", position), viewed),
+        (failed, f"why a fold failed, at {failed}"),
+    ]:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "django_eventstore.audit"):
+            admin.get(address)
+            assert [record for record in caplog.records if hasattr(record, "viewed")] == []
+            admin.get(f"{address}?reveal=1")
+        assert [r.viewed for r in caplog.records if hasattr(r, "viewed")] == [what], address
+    corrupted.clear()
+
+
 def test_revealing_the_changes_of_a_field_is_logged(admin, store, pages, settings, caplog):
     fill(store)
     settings.EVENT_STORE_ADMIN = REDACT
@@ -228,6 +288,7 @@ def test_why_an_event_is_malformed_tells_nothing_of_its_content(store, pages):
     ]:
         page = lister.get(address).content.decode()
         assert "ValueError" in page
+        assert "ValueError</strong>: <bdi>ValueError" not in page
         assert "secret" not in page
     corrupted.clear()
 
