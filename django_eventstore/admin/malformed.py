@@ -140,7 +140,9 @@ def skip(scope: Scope, position: int) -> HttpResponseBase:
                 user=scope.request.user.get_username(),
             )
     except IntegrityError:
-        messages.warning(scope.request, _("Somebody else marked this event as skipped before."))
+        messages.warning(
+            scope.request, _("Somebody else has already marked this event as skipped.")
+        )
     else:
         messages.success(
             scope.request, _("Marked as skipped. Replays now list it as skipped, with the reason.")

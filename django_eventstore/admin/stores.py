@@ -165,7 +165,7 @@ def check_cache(scope: Scope) -> HttpResponseBase:
         "stale": len(stale),
     }
     if not looked.done:
-        text += " " + _("The time for one page was over before the last one.")
+        text += " " + _("The time for one page ran out before the last one.")
     (messages.warning if stale else messages.success)(scope.request, text)
     return HttpResponseRedirect(scope.url("store"))
 

@@ -105,7 +105,7 @@ def test_the_state_at_each_version(filled, tab, start, pages):
     expect(tab.locator(".es-diff tr", has_text="card.number")).to_contain_text("4242-4242")
     assert "version=3" in tab.url
 
-    tab.get_by_role("link", name="Version before").click()
+    tab.get_by_role("link", name="Previous version").click()
     expect(tab.get_by_role("heading", name="State at version 2")).to_be_visible()
     expect(status).to_contain_text("placed")
     tab.get_by_label("As of").fill("2026-03-01T09:01:00")
@@ -166,6 +166,33 @@ def test_what_is_long_makes_room_for_what_is_looked_for(filled, tab, start, page
     box.scroll_into_view_if_needed()
     expect(box.get_by_text("Link").first).not_to_be_in_viewport()
     expect(box.locator(".es-here")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_long_names_make_no_page_wider_than_the_window(filled, tab, start, pages):
+    actor_id = "ünï" * 80
+    event = filled.save_event(Event(actor_id, "LongTypeName" * 15, {"key" * 90: "value" * 90}))
+    base = start.removesuffix(pages("stores"))
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 844})
+        for address in [
+            pages("actor", actor_id),
+            pages("state", actor_id),
+            pages("blame", actor_id),
+            pages("event", event.position),
+        ]:
+            tab.goto(base + address)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_a_phone_shows_what_a_field_was_and_became(filled, tab, start, pages):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    base = start.removesuffix(pages("stores"))
+    tab.goto(base + pages("field", "order-1") + "?path=status")
+    region = tab.get_by_role("region", name="Changes")
+    assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
+    expect(region.get_by_role("row").nth(1)).to_contain_text('"paid""placed"')
 
 
 def chain_of_events(length: int) -> list[Event]:
@@ -267,8 +294,10 @@ def test_versions_are_compared_with_the_one_that_the_slider_shows(filled, tab, s
     expect(tab.get_by_role("heading", name="State at version 2")).to_be_visible()
     tab.get_by_role("slider").fill("3")
     expect(tab.get_by_role("heading", name="State at version 3")).to_be_visible()
-    tab.get_by_role("link", name="With the version before").click()
-    expect(tab.get_by_role("heading", name="What changed from the version before")).to_be_visible()
+    tab.get_by_role("link", name="With the previous version").click()
+    expect(
+        tab.get_by_role("heading", name="What changed from the previous version")
+    ).to_be_visible()
     expect(tab.get_by_role("heading", name="State at version 3")).to_be_visible()
 
 

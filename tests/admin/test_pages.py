@@ -566,7 +566,7 @@ def test_a_comparison_with_a_version_that_takes_long_says_so(admin, store, pages
     # The state of version 50 is made in time, that of the last version is not.
     monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: next(patience) > 100))
     page = admin.get(pages("state", "long") + "?version=50&against=300").content.decode()
-    assert "For version 300 the time for one page sufficed up to version" in page
+    assert "For version 300, the time for one page ran out at version" in page
     assert "Not compared." in page
 
 
@@ -939,6 +939,8 @@ def test_malformed_events_are_all_found_however_little_time_a_page_has(
             break
         assert "Looked through 1 event, newest first" in response.content.decode()
         assert "Look further" in response.content.decode()
+    # The last page looked through a part of the store, too.
+    assert "Looked through 0 events, newest first, to the end." in response.content.decode()
     assert found == ["a", "a"]
     corrupted.clear()
 
@@ -1101,7 +1103,7 @@ def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, settings,
     settings.EVENT_STORE_ADMIN = {"redact": {"*": ["name"]}}
     get_user_model().objects.all().delete()
     seen = client("view_eventstore", "view_payload").get(address).content.decode()
-    assert ("secret" in seen, "It may hold what is redacted" in seen) == (False, True)
+    assert ("secret" in seen, "It may contain redacted values" in seen) == (False, True)
     settings.EVENT_STORE_ADMIN = {}
     get_user_model().objects.all().delete()
     assert "secret" not in client("view_eventstore").get(address).content.decode()

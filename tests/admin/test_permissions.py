@@ -178,7 +178,7 @@ def test_a_filter_tells_nothing_about_redacted_values(admin, store, pages, setti
     fill(store)
     settings.EVENT_STORE_ADMIN = REDACT
     response = admin.get(pages("actor", "order-1") + "?path=card.number%3D4242-4242")
-    assert "No event fits" in response.content.decode()
+    assert "No event matches" in response.content.decode()
 
 
 def test_seeing_redacted_values_takes_a_permission(store, pages, settings):

@@ -60,7 +60,7 @@ def test_a_state_begins_with_the_snapshot_that_stands_for_what_is_gone(admin, pa
     at_snapshot = admin.get(pages("state", "order-1") + "?version=3")
     assert at_snapshot.context["shown"].state["status"] == "placed"
     assert at_snapshot.context["changes"] == []
-    assert "The version before is gone." in at_snapshot.content.decode()
+    assert "The previous version is gone." in at_snapshot.content.decode()
     compared = admin.get(pages("state", "order-1") + "?against=3")
     assert {change.where for change in compared.context["changes"]} == {
         "status",
