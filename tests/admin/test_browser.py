@@ -183,6 +183,9 @@ def test_long_names_make_no_page_wider_than_the_window(filled, tab, start, pages
         ]:
             tab.goto(base + address)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
+        tab.goto(base + pages("actors"))
+        region = tab.get_by_role("region", name="Actors")
+        assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 @pytest.mark.parametrize("filled", ["database"], indirect=True)
