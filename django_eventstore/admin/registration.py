@@ -11,7 +11,8 @@ from django.urls import URLPattern
 
 from ..admin_models import EventStore, SkippedEvent
 from .addresses import addresses
-from .options import check_admin_options
+from .options import admin_options, check_admin_options
+from .redaction import Redaction
 from .scope import PAYLOAD
 
 checks.register(check_admin_options, "event_stores")
@@ -46,5 +47,9 @@ class SkippedEventAdmin(_ReadOnly):
     actions = None
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Leave out what was wrong, which may quote data, for who may not see that."""
-        return () if request.user.has_perm(PAYLOAD) else ("problem",)
+        """Leave out what was wrong, which may quote data, for who may not see that.
+
+        It may be older than the settings that redact the data now.
+        """
+        hides = Redaction(admin_options()).hides_raw()
+        return ("problem",) if hides or not request.user.has_perm(PAYLOAD) else ()

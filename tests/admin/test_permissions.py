@@ -325,6 +325,23 @@ def test_words_of_a_project_about_a_malformed_event_are_hidden_with_its_content(
         unregister_upcaster("Named", 1)
 
 
+def test_a_record_from_before_the_redaction_tells_nothing_of_what_is_redacted(
+    store, pages, settings
+):
+    event = Event("order-1", "Broken")
+    corrupted[event.id] = b"secret"
+    position = store.save_event(event).position
+    reader = client("view_eventstore", "view_payload", "skip_malformedevent", "view_skippedevent")
+    reader.post(pages("skip", position), {"reason": "why"})
+    corrupted.clear()
+    record = SkippedEvent.objects.get()
+    address = f"/admin/django_eventstore/skippedevent/{record.pk}/change/"
+    assert record.problem in reader.get(address).content.decode()
+    settings.EVENT_STORE_ADMIN = REDACT
+    page = reader.get(address).content.decode()
+    assert ("why" in page, record.problem in page) == (True, False)
+
+
 WITHOUT_ADMIN = """
 import django
 from django.conf import settings
