@@ -13,6 +13,7 @@ from django.db import connection
 from playwright.sync_api import Page, expect
 
 from django_eventstore import Event, event_stores
+from django_eventstore.consumers import open_consumer
 from tests.admin.conftest import HOSTILE, MALFORMED, client, fill
 from tests.jetstream.stores import next_subject, publish
 
@@ -196,6 +197,20 @@ def test_a_phone_shows_what_a_field_was_and_became(filled, tab, start, pages):
     region = tab.get_by_role("region", name="Changes")
     assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
     expect(region.get_by_role("row").nth(1)).to_contain_text('"paid""placed"')
+
+
+@pytest.mark.parametrize("filled", ["database"], indirect=True)
+def test_a_phone_shows_the_lag_and_the_last_error_of_a_projection(
+    filled, tab, start, pages, monkeypatch
+):
+    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+    consumer = open_consumer("forward:default>somewhere:else", filled, shards=1, using="default")
+    consumer.parked.create(position=2, shard=0, actor_id="a", error="ValueError: it broke")
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(f"{start}consumers/")
+    region = tab.get_by_role("region", name="Projections and forwarding")
+    expect(region).to_contain_text("ValueError: it broke")
+    assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 def chain_of_events(length: int) -> list[Event]:
