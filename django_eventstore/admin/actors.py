@@ -86,7 +86,7 @@ def actors(scope: Scope) -> HttpResponse:
     if scope.text("malformed"):
         return _with_malformed(scope)
     seen = scope.text("seen")
-    if seen and (seen not in SEEN or _last_seen(scope) is None):
+    if seen and (seen not in SEEN or not _last_seen(scope)):
         raise Http404("no such filter")
     order_by = _order(scope, seen)
     listed = _look(scope, order_by, SEEN[seen][1] if seen else None)
@@ -104,16 +104,16 @@ def actors(scope: Scope) -> HttpResponse:
     )
 
 
-def _last_seen(scope: Scope) -> str | None:
-    """Return what orders the store's actors by their last event, or None."""
+def _last_seen(scope: Scope) -> str:
+    """Return what orders the store's actors by their last event; "" if nothing does."""
     orderings = scope.store.actor_orderings
-    return next((name for name in LAST_SEEN if name in orderings), None)
+    return next((name for name in LAST_SEEN if name in orderings), "")
 
 
 def _order(scope: Scope, seen: str) -> str:
     last_seen = _last_seen(scope)
     if seen:
-        return f"{last_seen}" if seen.startswith("not-") else f"-{last_seen}"
+        return last_seen if seen.startswith("not-") else f"-{last_seen}"
     order_by = scope.text("o")
     if not order_by:
         # A store that goes by positions has no index of ids: a search is worth making one.
@@ -152,14 +152,14 @@ def _coverage(order_by: str, listed: Listed) -> str:
     if listed.complete:
         return ""
     if listed.coverage == 1:
-        return _("The time was over before the page was full.")
+        return _("The time ran out before the page was full.")
     share = number_format(floor(listed.coverage * 1000) / 10, 1)
     if order_by.endswith("actor_id"):
         return _(
             "The store has no index of its actors: the first list of a process has to find them. "
-            "So far it has looked through %(share)s %%."
+            "So far it has looked through %(share)s%%."
         ) % {"share": share}
-    return _("Looked through %(share)s %% of the store.") % {"share": share}
+    return _("Looked through %(share)s%% of the store.") % {"share": share}
 
 
 def _was_seen(actor: ActorSummary, span: timedelta) -> bool:
@@ -206,7 +206,7 @@ def _with_malformed(scope: Scope) -> HttpResponse:
             Header(str(label), None, None, name in DETAILS) for name, label in MALFORMED_COLUMNS
         ],
         next_url=None if looked.done or last is None else scope.here(before=last),
-        goes_on=True,
+        goes_on=not looked.done,
         note=ngettext(
             "Looked through %(count)s event, newest first.",
             "Looked through %(count)s events, newest first.",

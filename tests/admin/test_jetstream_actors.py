@@ -112,7 +112,8 @@ def test_a_filter_that_nobody_fits_ends_in_time(admin, crowded, pages, settings)
     settings.EVENT_STORE_ADMIN = {"time_limit": 0.001}
     response = admin.get(pages("actors") + "?seen=not-year")
     assert ids(response) == []
-    assert "The time was over before the page was full." in response.content.decode()
+    assert "The time ran out before the page was full." in response.content.decode()
+    assert "None among those looked at so far." in response.content.decode()
     assert "Look further" in response.content.decode()
     assert ids(admin.get(response.context["next_url"])) == []
 

@@ -27,7 +27,7 @@ from tests.jetstream.stores import (
 )
 from tests.servers import NatsServer
 
-MANY = 120_000
+MANY = 40_000
 """So many that they are read by a consumer, in many pages."""
 
 
