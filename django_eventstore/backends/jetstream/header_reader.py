@@ -27,6 +27,9 @@ PAGE: Final = 5000
 IDLE_SECONDS: Final = 10
 """After how long the server removes a consumer that nobody asks any more."""
 
+FAILED: Final = 500
+"""What a server answers that could not do what it was asked: it was being stopped, say."""
+
 _SECOND: Final = 1_000_000_000  # nanoseconds: as the server counts
 
 
@@ -60,7 +63,7 @@ class HeaderReader:
         self._ahead: Exchange | None = None
 
     async def open(self, call: Call) -> None:
-        """Make the consumer.
+        """Make the consumer; where the server fails at that there is nothing to read: ``done``.
 
         Raises:
             StoreUnavailableError: no answer before the deadline; or the server refuses: there are
@@ -71,6 +74,9 @@ class HeaderReader:
         except StreamGone:
             raise
         except ApiError as error:
+            if error.code == FAILED:
+                self.done = True
+                return
             raise StoreUnavailableError(
                 f"To list or count what the stream {self._stream.name!r} holds takes a consumer "
                 f"while it lasts, and the server makes none: {error.description} "
