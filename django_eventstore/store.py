@@ -12,8 +12,8 @@ snapshots.py       save_snapshot(), delete_snapshots(), get_latest_snapshot(),
                    iter_snapshots_with_errors(), get_snapshot_versions()
 replaying.py       replay()
 store_reading.py   read_all(), read_all_with_errors(), subscribe()
-lookups.py         get_actors(), get_event(), get_event_with_errors(), get_event_by_id(),
-                   count_events(), get_statistics()
+lookups.py         get_actors(), get_actor_summaries(), get_event(), get_event_with_errors(),
+                   get_event_by_id(), count_events(), get_statistics()
 
 What every backend may do in its own way is in ``backends/base.py``: close(), setup(), check(),
 describe() and the like.

@@ -28,11 +28,11 @@ COLUMNS: Final = (
 )
 
 MALFORMED_COLUMNS: Final = (
-    *COLUMNS[:2],
+    *COLUMNS[:3],
     ("malformed", gettext_lazy("Malformed events")),
+    *COLUMNS[3:],
 )
-"""Those of the actors with malformed events: found by their events, without the figures of a
-listing."""
+"""Those of the actors with malformed events."""
 
 DETAILS: Final = frozenset({"latest_version", "first_timestamp"})
 """Columns that a phone has no room for."""
@@ -190,12 +190,9 @@ def _with_malformed(scope: Scope) -> HttpResponse:
         wanted=scope.options.page_size,
     )
     snapshots = scope.store.get_snapshot_versions(counts)
+    summaries = scope.store.get_actor_summaries(counts)
     rows = [
-        Row(
-            ActorSummary(actor_id, scope.store.get_latest_version(actor_id)),
-            snapshots.get(actor_id),
-            count,
-        )
+        Row(summaries.get(actor_id) or ActorSummary(actor_id, 0), snapshots.get(actor_id), count)
         for actor_id, count in counts.items()
     ]
     last = looked.last.position if looked.last else None

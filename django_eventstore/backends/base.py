@@ -32,6 +32,7 @@ from .values import (
     ActorPage,
     ActorQuery,
     ActorRange,
+    ActorSummary,
     NewEvent,
     Placed,
     Selection,
@@ -229,6 +230,28 @@ class Backend(ABC):
             InvalidEventError: ``query.cursor`` is not one of this listing's.
         """
 
+    def _actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
+        """Return the summary of each actor; those without events are left out."""
+        summaries = {}
+        for actor_id in actor_ids:
+            first, last = (
+                next((item for item in items if isinstance(item, Event)), None)
+                for items in (
+                    self._read_actor(namespace, actor_id, ActorRange(limit=1)),
+                    self._read_actor(namespace, actor_id, ActorRange(limit=1, reverse=True)),
+                )
+            )
+            if first is not None and last is not None:
+                summaries[actor_id] = ActorSummary(
+                    actor_id,
+                    self._latest_version(namespace, actor_id),
+                    None,
+                    first.timestamp,
+                    last.timestamp,
+                    last.position,
+                )
+        return summaries
+
     @abstractmethod
     def _read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
@@ -342,6 +365,12 @@ class Backend(ABC):
     async def _alist_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         """See _list_actors()."""
         return await sync_to_async(self._list_actors)(namespace, query)
+
+    async def _aactor_summaries(
+        self, namespace: str, actor_ids: Sequence[str]
+    ) -> dict[str, ActorSummary]:
+        """See _actor_summaries()."""
+        return await sync_to_async(self._actor_summaries)(namespace, actor_ids)
 
     def _aread_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None

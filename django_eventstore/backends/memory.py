@@ -262,6 +262,11 @@ class InMemoryEventStore(EventStore):
         more = len(actors) > query.limit
         return ActorPage(page, make_cursor(query.order_by, *rank(page[-1])) if more else None)
 
+    def _actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
+        with self._memory.lock:
+            actors = self._memory.namespace(namespace).actors
+            return {each: _summary(each, actors[each]) for each in actor_ids if each in actors}
+
     def _read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Unpack
 
 from asgiref.sync import sync_to_async
 
 from ..arguments import Filters, actor_query, lookup, selection
-from ..backends.values import ActorPage, ActorQuery, StoreStatistics
+from ..backends.values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
 from ..events import Event
 from ..exceptions import UnsupportedOperation
 from ..replay import ReplayError
 from ..skips import SkipReasons
 from ..upcasting import upcast_item
-from ..validation import check_integer
+from ..validation import check_integer, check_text
 from .reading import ReadingBase
 
 
 class Lookups(ReadingBase):
-    """get_actors(), get_event(), count_events() and get_statistics()."""
+    """get_actors(), get_actor_summaries(), get_event(), count_events() and get_statistics()."""
 
     def get_actors(
         self,
@@ -64,6 +65,20 @@ class Lookups(ReadingBase):
         if limit == 0:
             return ActorPage()
         return await self._alist_actors(self.namespace, query)
+
+    def get_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
+        """Return what get_actors() says of each of these actors; those without events are left out.
+
+        Raises:
+            InvalidEventError: an actor id is wrong.
+        """
+        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        return self._actor_summaries(self.namespace, checked) if checked else {}
+
+    async def aget_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
+        """See get_actor_summaries()."""
+        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        return await self._aactor_summaries(self.namespace, checked) if checked else {}
 
     def get_event(self, position: int) -> Event | None:
         """Return the event at ``position``; None if there is none, or a malformed one."""

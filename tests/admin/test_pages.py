@@ -116,9 +116,10 @@ def test_actors_are_filtered_by_when_they_were_seen(admin, store, pages):
     assert seen("year") == ["recent", "old"]
 
 
-def test_the_actors_with_malformed_events(admin, malformed, pages):
+def test_the_actors_with_malformed_events(admin, store, malformed, pages):
     rows = admin.get(pages("actors") + "?malformed=1").context["rows"]
     assert [(row.actor.actor_id, row.malformed) for row in rows] == [("order-1", 1)]
+    assert rows[0].actor == store.get_actor_summaries(["order-1"])["order-1"]
 
 
 def test_a_store_with_wrong_settings_spoils_no_page_of_another(admin, store, pages, settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ from .queries import Fetch
 from .tables import ACTOR_COLUMNS, ACTORS, EVENTS
 from .vendor import Vendor
 
+_TOGETHER: Final = 500
+"""How many actors are asked for in one query."""
+
 _COLUMNS: Final = {
     "actor_id": "actor_id",
     "latest_version": "version",
@@ -20,6 +24,22 @@ _COLUMNS: Final = {
     "first_timestamp": "first_timestamp",
     "last_timestamp": "last_timestamp",
 }
+
+
+def summaries(
+    vendor: Vendor, fetch: Fetch, namespace: str, actor_ids: Sequence[str]
+) -> dict[str, ActorSummary]:
+    """Return the summary of each of ``actor_ids``; those without events are left out."""
+    found: dict[str, ActorSummary] = {}
+    for start in range(0, len(actor_ids), _TOGETHER):
+        some = actor_ids[start : start + _TOGETHER]
+        rows = fetch(
+            f"SELECT {_summary_columns(vendor)} FROM {ACTORS} a WHERE a.namespace = %s "
+            f"AND a.actor_id IN ({', '.join(['%s'] * len(some))})",
+            [namespace, *some],
+        )
+        found.update((row[0], _summary(vendor, row)) for row in rows)
+    return found
 
 
 def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> ActorPage:
@@ -47,10 +67,9 @@ def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> Act
     order = f"a.actor_id {direction}"
     if name != "actor_id":
         order = f"{column} {direction}, {order}"
-    first, last = (vendor.timestamp.format(f"a.{each}_timestamp") for each in ("first", "last"))
     rows = fetch(
-        f"SELECT a.actor_id, a.version, a.event_count, {first}, {last} "
-        f"FROM {ACTORS} a WHERE {where} ORDER BY {order} LIMIT {query.limit + 1}",
+        f"SELECT {_summary_columns(vendor)} FROM {ACTORS} a WHERE {where} "
+        f"ORDER BY {order} LIMIT {query.limit + 1}",
         params,
     )
     actors = [_summary(vendor, row) for row in rows[: query.limit]]
@@ -58,6 +77,11 @@ def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> Act
         return ActorPage(actors)
     final = actors[-1]
     return ActorPage(actors, make_cursor(query.order_by, getattr(final, name), final.actor_id))
+
+
+def _summary_columns(vendor: Vendor) -> str:
+    first, last = (vendor.timestamp.format(f"a.{each}_timestamp") for each in ("first", "last"))
+    return f"a.actor_id, a.version, a.event_count, {first}, {last}"
 
 
 def _summary(vendor: Vendor, row: tuple[Any, ...]) -> ActorSummary:

@@ -24,6 +24,7 @@ from ..values import (
     ActorPage,
     ActorQuery,
     ActorRange,
+    ActorSummary,
     NewEvent,
     Placed,
     Selection,
@@ -265,6 +266,9 @@ class DatabaseEventStore(EventStore):
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
         return snapshots.read(self._vendor, self._fetch, namespace, actor_id, max_version)
+
+    def _actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
+        return actors.summaries(self._vendor, self._fetch, namespace, actor_ids)
 
     def _snapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
         return snapshots.versions(self._fetch, namespace, actor_ids)

@@ -22,9 +22,18 @@ from ...versions import (
     SharedVersionCache,
     VersionCache,
 )
-from ..values import ActorPage, ActorQuery, ActorRange, NewEvent, Placed, Selection, StoreStatistics
+from ..values import (
+    ActorPage,
+    ActorQuery,
+    ActorRange,
+    ActorSummary,
+    NewEvent,
+    Placed,
+    Selection,
+    StoreStatistics,
+)
 from .actor_reader import ActorReader
-from .actors import list_by_id, list_by_position
+from .actors import list_by_id, list_by_position, summaries
 from .append import Appender
 from .call import Call, StreamGone
 from .checks import check_durability, check_options
@@ -483,6 +492,21 @@ class JetStreamEventStore(EventStore):
 
     async def _alist_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         return await self._arun(self._do_list_actors, namespace, query)
+
+    async def _do_actor_summaries(
+        self, namespace: str, actor_ids: Sequence[str]
+    ) -> dict[str, ActorSummary]:
+        stream = await find_stream(self._call(), namespace)
+        found = {} if stream is None else await summaries(self._call(), stream, actor_ids)
+        return {name: summary for name, summary in found.items() if summary is not None}
+
+    def _actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
+        return self._run(self._do_actor_summaries, namespace, actor_ids)
+
+    async def _aactor_summaries(
+        self, namespace: str, actor_ids: Sequence[str]
+    ) -> dict[str, ActorSummary]:
+        return await self._arun(self._do_actor_summaries, namespace, actor_ids)
 
     # -- life cycle
 

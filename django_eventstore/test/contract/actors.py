@@ -63,6 +63,15 @@ class Actors(ContractBase):
                 assert said == value or (said is None and name not in self.store.actor_orderings)
             assert actor.latest_version == self.store.get_latest_version(actor.actor_id)
 
+    def test_the_summaries_of_some_actors_are_those_of_a_listing(self) -> None:
+        self.save_actors(("order-1", "order-2", "Order-1"))
+        listed = {actor.actor_id: actor for actor in self.store.get_actors()}
+        assert self.store.get_actor_summaries([]) == {}
+        found = self.store.get_actor_summaries(["order-1", "nobody", "Order-1", "order-1"])
+        assert found == {name: listed[name] for name in ("order-1", "Order-1")}
+        with raises(InvalidEventError):
+            self.store.get_actor_summaries(["order-1", ""])
+
     def test_every_actor_is_on_one_page(self) -> None:
         names = tuple(f"order-{number}" for number in range(23))
         self.save_actors(names)
