@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -13,7 +12,7 @@ from .connection import MANY, Reply
 from .header_reader import HeaderReader
 from .history import gives_batches, subjects_info
 from .store_reader import PAGE, StoreReader
-from .stored import Mark, Stored
+from .stored import Mark, Stored, read_left
 from .streams import Stream
 
 SAMPLES: Final = 5
@@ -26,7 +25,6 @@ a second where there are a million, several when it is busy. To ask again meanwh
 questions, would only double its work."""
 
 _ADDED: Final = b"\r\nNats-Stream: "
-_PENDING: Final = re.compile(rb"\r\nNats-Num-Pending: (\d+)\r\n")
 
 RECORD_BYTES: Final = 30
 """What the server's files hold of a message beside its subject, headers and data."""
@@ -121,9 +119,9 @@ async def _count_first_appends(stream: Stream, call: Call, at_most: int) -> int:
         query = {"seq": 1, "next_by_subj": pattern, "batch": 1}
         request = call.api_request(f"DIRECT.GET.{stream.name}", query, most=MANY)
         ((first, *_),) = await call.ask([request], patience=COUNTING_SECONDS)
-        pending = _PENDING.search(first.headers)
-        if pending is not None:
-            return int(pending[1]) + 1
+        left = read_left(first)
+        if left is not None:
+            return left + 1
     # An offset behind the last subject: their number, and no list of them.
     info = await subjects_info(call, stream, pattern, 2**31 - 1, COUNTING_SECONDS)
     return int(info.get("total", 0))

@@ -15,7 +15,7 @@ from .header_reader import HeaderReader
 from .history import PAGE_BYTES, gives_batches, leader_get
 from .names import decode_actor
 from .operation import Turns
-from .stored import Stored, from_direct
+from .stored import Stored, from_direct, read_left
 from .streams import Stream
 
 NEWS_PAGE: Final = 1000
@@ -162,20 +162,27 @@ class Listing:
         pages = 0
         # However late it is, a step is made each time.
         while progress.sequence < last:
-            start = progress.sequence + 1
             if pages == NEWS_PAGES:
-                await self._read_many(call, HeaderReader(stream, pattern, start), progress, until)
+                reader = HeaderReader(stream, pattern, progress.sequence + 1)
+                await self._read_many(call, reader, progress, until)
                 pages = 0
-            elif page := await _next_messages(call(), stream, pattern, start):
-                self._found.update(each.actor_id for each in page if each.actor_id is not None)
-                progress.looked_at += len(page)
-                progress.left = max(0, progress.left - len(page))
-                progress.sequence = page[-1].sequence
-                pages += 1
             else:
-                progress.sequence, progress.left = last, 0
+                await self._read_page(call(), stream, pattern, progress, last)
+                pages += 1
             if time.monotonic() >= until:
                 break
+
+    async def _read_page(
+        self, call: Call, stream: Stream, pattern: str, progress: Progress, last: int
+    ) -> None:
+        page, left = await _next_messages(call, stream, pattern, progress.sequence + 1)
+        if not page:
+            progress.sequence, progress.left = last, 0
+            return
+        self._found.update(each.actor_id for each in page if each.actor_id is not None)
+        progress.looked_at += len(page)
+        progress.left = max(0, progress.left - len(page)) if left is None else left
+        progress.sequence = page[-1].sequence
 
     async def _read_many(
         self, call: Callable[[], Call], reader: HeaderReader, progress: Progress, until: float
@@ -198,8 +205,13 @@ def _is_whole(state: dict[str, int]) -> bool:
     return state["messages"] == state["last_seq"]
 
 
-async def _next_messages(call: Call, stream: Stream, pattern: str, at: int) -> list[Stored]:
-    """Return the next messages on ``pattern``, from sequence ``at`` on; none: there are none."""
+async def _next_messages(
+    call: Call, stream: Stream, pattern: str, at: int
+) -> tuple[list[Stored], int | None]:
+    """Return the next messages on ``pattern``, from sequence ``at`` on; none: there are none.
+
+    And how many there are after them, where the server tells.
+    """
     query = {"seq": at, "next_by_subj": pattern}
     if gives_batches(call, stream):
         request = call.api_request(
@@ -209,10 +221,10 @@ async def _next_messages(call: Call, stream: Stream, pattern: str, at: int) -> l
         )
         ((*messages, _status),) = await call.ask([request])
         if messages:
-            return [from_direct(message) for message in messages]
+            return [from_direct(message) for message in messages], read_left(messages[-1])
     # That none is there is for the leader to say.
     stored = await leader_get(call, stream, **query)
-    return [] if stored is None else [stored]
+    return [] if stored is None else [stored], None
 
 
 def _merged(ids: list[str], found: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ from .names import decode_actor, decode_number
 
 _SUBJECT: Final = b"\r\nNats-Subject: "
 _MARK: Final = b"\r\nEventstore-Append: "
+_LEFT: Final = re.compile(rb"\r\nNats-Num-Pending: (\d{1,18})\r\n")
 _TIME = re.compile(r"(.*\.\d{1,6})\d*(Z)")
 
 
@@ -112,6 +113,12 @@ def from_direct(reply: Reply) -> Stored:
     subject, sequence, time, _ = headers[start:].split(b"\r\n", 3)
     # "Nats-Subject: ", "Nats-Sequence: " and "Nats-Time-Stamp: ", in this order since 2.9.
     return Stored(subject, int(sequence[15:]), time[17:], headers, reply.data)
+
+
+def read_left(reply: Reply) -> int | None:
+    """Return how many more match after this one of many; None where the server does not tell."""
+    left = _LEFT.search(reply.headers)
+    return None if left is None else int(left[1])
 
 
 def from_message(message: dict[str, Any]) -> Stored:
