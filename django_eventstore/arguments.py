@@ -300,6 +300,15 @@ def actor_query(
     )
 
 
+def checked_actor_ids(actor_ids: Iterable[str]) -> list[str]:
+    """Return ``actor_ids`` as a list.
+
+    Raises:
+        InvalidEventError: one of them is wrong.
+    """
+    return [check_text("actor_id", actor_id) for actor_id in actor_ids]
+
+
 def lookup(event_id: str, actor_id: str | None) -> tuple[str, ...] | None:
     """Check the arguments of EventStore.get_event_by_id(); return the actors to look at."""
     check_text("id", event_id)

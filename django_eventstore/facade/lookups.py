@@ -7,14 +7,14 @@ from typing import Unpack
 
 from asgiref.sync import sync_to_async
 
-from ..arguments import Filters, actor_query, lookup, selection
+from ..arguments import Filters, actor_query, checked_actor_ids, lookup, selection
 from ..backends.values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
 from ..events import Event
 from ..exceptions import UnsupportedOperation
 from ..replay import ReplayError
 from ..skips import SkipReasons
 from ..upcasting import upcast_item
-from ..validation import check_integer, check_text
+from ..validation import check_integer
 from .reading import ReadingBase
 
 
@@ -72,12 +72,12 @@ class Lookups(ReadingBase):
         Raises:
             InvalidEventError: an actor id is wrong.
         """
-        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        checked = checked_actor_ids(actor_ids)
         return self._actor_summaries(self.namespace, checked) if checked else {}
 
     async def aget_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
         """See get_actor_summaries()."""
-        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        checked = checked_actor_ids(actor_ids)
         return await self._aactor_summaries(self.namespace, checked) if checked else {}
 
     def get_event(self, position: int) -> Event | None:

@@ -9,10 +9,9 @@ from dataclasses import replace
 import orjson
 from asgiref.sync import sync_to_async
 
-from ..arguments import check_upto, new_snapshot, snapshot_range
+from ..arguments import check_upto, checked_actor_ids, new_snapshot, snapshot_range
 from ..events import Snapshot
 from ..replay import ReplayError
-from ..validation import check_text
 from .reading import ReadingBase
 
 
@@ -104,12 +103,12 @@ class Snapshots(ReadingBase):
 
     def get_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
         """Return the version of each actor's newest snapshot; actors without one are left out."""
-        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        checked = checked_actor_ids(actor_ids)
         return self._snapshot_versions(self.namespace, checked) if checked else {}
 
     async def aget_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
         """See get_snapshot_versions()."""
-        checked = [check_text("actor_id", actor_id) for actor_id in actor_ids]
+        checked = checked_actor_ids(actor_ids)
         return await self._asnapshot_versions(self.namespace, checked) if checked else {}
 
     def _snapshots(

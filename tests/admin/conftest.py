@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -80,6 +81,17 @@ def fill(store: EventStore) -> dict[str, Event]:
         )
     )
     return {f"{event.actor_id} {event.version}": event for event in saved}
+
+
+def insert_malformed(actor_id: str, version: int, raw: str = "{") -> None:
+    """Insert an event whose data is `raw` into the database, as another program might."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO django_eventstore_eventrecord (namespace, actor_id, version, event_id,"
+            " event_type, command_id, timestamp, data, metadata)"
+            " VALUES ('', %s, %s, %s, 'T', '', '2026-03-01 12:00:00', %s, '{}')",
+            [actor_id, version, f"{actor_id} {version}", raw],
+        )
 
 
 def user(*permissions: str, **fields: bool):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from django.db import connection
 
 from django_eventstore import Event, event_stores
-from tests.admin.conftest import MALFORMED
+from tests.admin.conftest import MALFORMED, insert_malformed
 from tests.jetstream.stores import next_subject, publish
 
 pytestmark = pytest.mark.django_db
@@ -35,21 +34,11 @@ def write(request, settings):
             if kind == ".":
                 store.save_event(Event(actor_id, "T", {"n": version}, version=version))
             elif request.param == "database":
-                insert(actor_id, version)
+                insert_malformed(actor_id, version)
             else:
                 publish(server.url, next_subject(store, actor_id), MALFORMED)
 
     return write
-
-
-def insert(actor_id: str, version: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO django_eventstore_eventrecord (namespace, actor_id, version, event_id,"
-            " event_type, command_id, timestamp, data, metadata)"
-            " VALUES ('', %s, %s, %s, 'T', '', '2026-03-01 12:00:00', '{', '{}')",
-            [actor_id, version, f"{actor_id} {version}"],
-        )
 
 
 def shown(rows) -> str:

@@ -9,12 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
-from django.db import connection
 from playwright.sync_api import Page, expect
 
 from django_eventstore import Event, event_stores
 from django_eventstore.consumers import open_consumer
-from tests.admin.conftest import HOSTILE, MALFORMED, client, fill
+from tests.admin.conftest import HOSTILE, MALFORMED, client, fill, insert_malformed
 from tests.jetstream.stores import next_subject, publish
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -38,23 +37,13 @@ def filled(request, settings, order_fold):
     store = event_stores["default"]
     store.saved = fill(store)
     if request.param == "database":
-        break_row("order-2", MALFORMED.decode("latin-1"))
+        insert_malformed("order-2", 99, MALFORMED.decode("latin-1"))
     else:
         # In a thread: playwright's own event loop runs in this one.
         with ThreadPoolExecutor() as pool:
             subject = pool.submit(next_subject, store, "order-2").result()
             pool.submit(publish, server.url, subject, MALFORMED).result()
     return store
-
-
-def break_row(actor_id: str, raw: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO django_eventstore_eventrecord (namespace, actor_id, version, event_id,"
-            " event_type, command_id, timestamp, data, metadata)"
-            " VALUES ('', %s, 99, 'strange', 'Strange', '', '2026-03-01 12:00:00', %s, '{}')",
-            [actor_id, raw],
-        )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from .call import Call
 from .codec import POSITION_BITS
 from .connection import MANY, Reply
 from .header_reader import HeaderReader
-from .history import gives_batches, subjects_info
+from .history import gives_batches, is_whole, subjects_info
 from .store_reader import PAGE, StoreReader
 from .stored import Mark, Stored, read_left
 from .streams import Stream
@@ -86,10 +86,10 @@ async def estimate(stream: Stream, call: Callable[[], Call]) -> StoreStatistics:
     """
     state = (await call().api(f"STREAM.INFO.{stream.name}"))["state"]
     actors = await _count_first_appends(stream, call(), at_most=state["messages"])
-    whole = state["messages"] == state["last_seq"]
+    whole = is_whole(state)
     details = {name: state[name] for name in ("messages", "bytes", "first_seq", "last_seq")}
     if state["messages"] <= PAGE:
-        count = await count_all(stream, call)
+        count = await _count_from(stream, call, 1)
         return StoreStatistics(count, actors, not whole, details)
     step = (state["last_seq"] - state["first_seq"]) // SAMPLES
     sample = []

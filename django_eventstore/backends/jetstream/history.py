@@ -187,6 +187,14 @@ def stray_error(stored: Stored) -> ReplayError:
     return replay_error(stored, reason)
 
 
+def is_whole(state: dict[str, int]) -> bool:
+    """Tell whether nothing was removed: else actors may have lost their first append, new ones too.
+
+    ``state``: the stream's.
+    """
+    return state["messages"] == state["last_seq"]
+
+
 def gives_batches(call: Call, stream: Stream) -> bool:
     """Whether the server gives many messages for one request."""
     return stream.direct and call.connection.server_version >= BATCHES_SINCE

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from .call import Call
 from .connection import MANY
 from .header_reader import HeaderReader
-from .history import PAGE_BYTES, gives_batches, leader_get
+from .history import PAGE_BYTES, gives_batches, is_whole, leader_get
 from .names import decode_actor
 from .operation import Turns
 from .stored import Stored, from_direct, read_left
@@ -121,10 +121,10 @@ class Listing:
             last = state["last_seq"]
             if self._all.sequence >= last:
                 return 1.0
-            if _is_whole(state):
+            if is_whole(state):
                 await self._look_through(call, stream, firsts, self._firsts, last, until)
                 # Otherwise an actor may have lost its first append before that was looked at.
-                if _is_whole(await self._state(call, stream)):
+                if is_whole(await self._state(call, stream)):
                     self._all = replace(self._firsts)
             elif max(self._firsts.sequence, self._all.sequence) < last - MANY_NEW:
                 # By this most actors are found soon.
@@ -195,14 +195,6 @@ class Listing:
             progress.looked_at += len(messages)
             progress.sequence, progress.left = reader.sequence, reader.left
         await reader.close(call())
-
-
-def _is_whole(state: dict[str, int]) -> bool:
-    """Tell whether nothing was removed: else actors may have lost their first append, new ones too.
-
-    ``state``: the stream's.
-    """
-    return state["messages"] == state["last_seq"]
 
 
 async def _next_messages(
