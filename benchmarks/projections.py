@@ -19,7 +19,7 @@ from benchmarks.timing import Row, compare
 from benchmarks.workers import worker_rows
 from django_eventstore import Event, EventStore, event_stores
 from django_eventstore.backends.jetstream import JetStreamEventStore
-from django_eventstore.forwarding import Forwarder
+from django_eventstore.maintenance.forwarding import Forwarder
 from django_eventstore.projections import Projection, ProjectionWorker
 from tests.servers import NatsServer, PostgresServer
 

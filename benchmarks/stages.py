@@ -79,7 +79,7 @@ def main() -> None:
 
 def _measure(store: Any, vendor: type, bare: Any, size: int, calls: int) -> dict[str, float]:
     """Return stage -> seconds an event, and those of all and of the bare driver."""
-    from django_eventstore.facade import saving
+    from django_eventstore.store import saving
 
     stages = Stages()
     with (

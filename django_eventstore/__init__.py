@@ -2,7 +2,16 @@
 
 from .backends.values import ActorPage, ActorSummary
 from .conf import event_store, event_stores
-from .events import Event, Snapshot
+from .events.event import Event, Snapshot
+from .events.metadata import (
+    CAUSATION_ID,
+    CORRELATION_ID,
+    SPAN_ID,
+    TRACE_ID,
+    USER_ID,
+    event_metadata,
+)
+from .events.results import Replayed, ReplayError, ReplayResult
 from .exceptions import (
     DuplicateEventError,
     EventStoreError,
@@ -13,15 +22,6 @@ from .exceptions import (
     UnsupportedOperation,
     VersionConflictError,
 )
-from .metadata import (
-    CAUSATION_ID,
-    CORRELATION_ID,
-    SPAN_ID,
-    TRACE_ID,
-    USER_ID,
-    event_metadata,
-)
-from .replay import Replayed, ReplayError, ReplayResult
 from .sharding import HashRing, HashRingConfig, ShardConfig, ShardManager
 from .store import MUST_EXIST, EventStore
 

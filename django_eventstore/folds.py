@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .events import Event
+from .events.event import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from uuid import uuid4
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
-from .metadata import event_metadata
-from .tracing import trace_metadata
+from .events.metadata import event_metadata
+from .events.tracing import trace_metadata
 
 _ID = re.compile(r"[!-~]{1,128}")
 # Only versions after 00 may say more, which we do not know of.

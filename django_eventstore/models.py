@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 
 from .admin_models import EventStore, SkippedEvent  # noqa: F401
 from .consumer_models import Consumer, ConsumerWorker, ParkedEvent, ShardLease  # noqa: F401
+from .events.namespaces import MAX_NAMESPACE_BYTES
+from .events.validation import MAX_TEXT_LENGTH
 from .exceptions import UnsupportedOperation
 from .fields import CodePointField, JSONTextField, UTCDateTimeField
-from .namespaces import MAX_NAMESPACE_BYTES
-from .replays.models import ReplayFinding, ReplayRun  # noqa: F401
-from .validation import MAX_TEXT_LENGTH
+from .maintenance.replays.models import ReplayFinding, ReplayRun  # noqa: F401
 
 
 def _refuse(*args: Any, **kwargs: Any) -> NoReturn:

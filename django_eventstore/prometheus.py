@@ -19,8 +19,8 @@ from .signals import malformed_event_found, store_operation
 
 if TYPE_CHECKING:
     from .consumer_models import Consumer
-    from .consumers import ConsumerFigures
     from .store import EventStore
+    from .workers.consumers import ConsumerFigures
 
 try:
     from prometheus_client import Counter, Histogram
@@ -130,7 +130,7 @@ class ConsumerCollector(Collector):
     def _figures(self) -> Iterator[tuple[Consumer, ConsumerFigures]]:
         # Models cannot be imported before the apps are ready.
         from .consumer_models import Consumer, ConsumerStatus
-        from .consumers import consumer_figures
+        from .workers.consumers import consumer_figures
 
         for database in self._databases:
             live = Consumer.objects.using(database).filter(status=ConsumerStatus.LIVE)

@@ -19,7 +19,7 @@ from hashlib import sha256, sha512
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from .options import Options
+from .backends.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

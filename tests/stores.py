@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_eventstore import event_stores
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.replay import ReplayError
+from django_eventstore.events.results import ReplayError
 
 # What lies in memory is always well-formed. So that the facade's handling of malformed events is
 # tested without a server too, what is named here is read as if it were not: by the event's id or

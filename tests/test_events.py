@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_eventstore import Event, InvalidEventError, Snapshot
-from django_eventstore.events import same_event
+from django_eventstore.events.event import same_event
 
 MOMENT = datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC)
 EVENT = Event(

@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from django_eventstore import Event, EventStoreError, event_stores
 from django_eventstore.consumer_models import Consumer, ShardLease
-from django_eventstore.forwarding import Forwarder, forwarding_figures
+from django_eventstore.maintenance.forwarding import Forwarder, forwarding_figures
 from tests.projections.figures import contents
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,7 +130,7 @@ def test_a_store_is_not_forwarded_to_itself():
 
 def test_events_that_cannot_be_read_are_left_out_and_named(source, target, monkeypatch):
     from django_eventstore.backends.database import DatabaseEventStore
-    from django_eventstore.replay import ReplayError
+    from django_eventstore.events.results import ReplayError
 
     saved = save(source, 5)
     read_store = DatabaseEventStore._read_store

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from django_eventstore import InvalidEventError, event_metadata
-from django_eventstore.metadata import acurrent_event_metadata, current_event_metadata
+from django_eventstore.events.metadata import acurrent_event_metadata, current_event_metadata
 
 
 def test_blocks_nest_and_end():

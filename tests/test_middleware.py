@@ -13,7 +13,7 @@ from django.test import RequestFactory
 
 from django_eventstore import Event
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.metadata import current_event_metadata
+from django_eventstore.events.metadata import current_event_metadata
 from django_eventstore.middleware import EventMetadataMiddleware
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

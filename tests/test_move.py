@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import override_settings
 
 from django_eventstore import Event, StoreUnavailableError, event_stores
-from django_eventstore.forwarding import Forwarder, forwarding_figures
+from django_eventstore.maintenance.forwarding import Forwarder, forwarding_figures
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
 from tests.projections.figures import agree

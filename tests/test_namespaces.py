@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_eventstore import InvalidEventError
-from django_eventstore.namespaces import MAX_NAMESPACE_BYTES, check_namespace
+from django_eventstore.events.namespaces import MAX_NAMESPACE_BYTES, check_namespace
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from django_eventstore import Event, EventTooLargeError, InvalidEventError, Snapshot
-from django_eventstore.ndjson import BadLine, Line, read_ndjson
+from django_eventstore.events.ndjson import BadLine, Line, read_ndjson
 from django_eventstore.test.contract.base import as_json, check_stored
 from tests.every_store import every_store
 

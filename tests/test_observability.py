@@ -28,9 +28,9 @@ from django_eventstore import (
 )
 from django_eventstore.backends.database.mysql import MySQL
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.consumers import open_consumer
 from django_eventstore.middleware import EventMetadataMiddleware
 from django_eventstore.signals import store_operation
+from django_eventstore.workers.consumers import open_consumer
 from tests.commands.running import tamper
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_eventstore.options import Options
+from django_eventstore.backends.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

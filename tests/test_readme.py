@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from django_eventstore.events.upcasting import unregister_upcaster
 from django_eventstore.folds import unregister_fold
 from django_eventstore.projections import registry
-from django_eventstore.upcasting import unregister_upcaster
 from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ from permits.state import INITIAL, apply
 from sample import nats
 
 from django_eventstore import event_stores
-from django_eventstore.ndjson import to_line
+from django_eventstore.events.ndjson import to_line
 from tests.commands.conftest import MANAGE, migrated, project  # noqa: F401 - fixtures
 from tests.factories import application_history
 from tests.servers.scratch import free_port

@@ -15,7 +15,7 @@ from django_eventstore import Event, StoreUnavailableError, event_stores
 from django_eventstore.backends.database import notifications
 from django_eventstore.backends.jetstream import JetStreamEventStore
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.subscriptions import PAGE_SIZE
+from django_eventstore.store.subscriptions import PAGE_SIZE
 from tests.servers import NatsServer
 
 
@@ -115,7 +115,7 @@ def test_it_catches_up_and_then_delivers_what_is_saved(any_store):
 @pytest.mark.django_db(databases=["postgres"], transaction=True)
 def test_it_hears_of_new_events_without_looking(any_store, monkeypatch):
     """With no other read for a minute, only a notification can bring an event in time."""
-    from django_eventstore import subscriptions
+    from django_eventstore.store import subscriptions
 
     store = any_store
     monkeypatch.setattr(subscriptions, "SHORTEST_PAUSE", 60.0)
@@ -203,7 +203,7 @@ def test_it_ends_when_told_to_even_in_the_middle_of_a_page(store):
 
 
 def test_leaving_the_loop_releases_what_the_subscription_holds(store, monkeypatch):
-    from django_eventstore.subscriptions import Watch
+    from django_eventstore.store.subscriptions import Watch
 
     closed = []
 
@@ -273,7 +273,7 @@ def test_the_asynchronous_twin(any_store):
 
 def test_malformed_events_are_passed(store, monkeypatch):
     """They are logged and sent as a signal, as by every read; the subscription goes on."""
-    from django_eventstore.replay import ReplayError
+    from django_eventstore.events.results import ReplayError
 
     saved = store.save_events(make_events(3))
     read_store = InMemoryEventStore._read_store

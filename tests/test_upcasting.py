@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_eventstore import Event, InvalidEventError
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.replay import ReplayError
-from django_eventstore.upcasting import register_upcaster, unregister_upcaster
+from django_eventstore.events.results import ReplayError
+from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 
 
 @pytest.fixture

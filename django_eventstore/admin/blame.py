@@ -12,11 +12,11 @@ from typing import Any, Final
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from ..events import Event
+from ..events.event import Event
+from ..events.results import ReplayError
+from ..events.validation import MAX_VERSION
 from ..folds import Fold
-from ..replay import ReplayError
 from ..store import EventStore
-from ..validation import MAX_VERSION
 from .diff import ABSENT, Path, leaves, path_text, plain, same
 from .folding import UNREGISTERED, Folded, beginning, fold_to, folding
 from .json_tree import scalar_text

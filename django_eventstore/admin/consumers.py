@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from ..conf import event_stores
 from ..consumer_models import Consumer, ConsumerStatus
-from ..consumers import ConsumerFigures, consumer_figures
 from ..exceptions import EventStoreError, InvalidEventError
 from ..projections.registry import get_projections
 from ..store import EventStore
+from ..workers.consumers import ConsumerFigures, consumer_figures
 from .redaction import Redaction
 from .scope import Crumb, Visit, namespaces_of
 

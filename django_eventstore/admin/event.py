@@ -7,12 +7,12 @@ from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 
-from ..events import Event
-from ..replay import ReplayError
-from .as_test import as_test
+from ..events.event import Event
+from ..events.results import ReplayError
 from .json_tree import LARGEST_INLINE, indented, tree
 from .related import related
 from .scope import Scope
+from .test_code import as_test
 from .timeline import actor_crumbs
 
 

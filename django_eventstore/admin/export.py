@@ -8,9 +8,9 @@ from typing import Final
 import orjson
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 
-from ..ndjson import to_line
-from ..replay import ReplayError
-from ..validation import check_text
+from ..events.ndjson import to_line
+from ..events.results import ReplayError
+from ..events.validation import check_text
 from .redaction import Redaction
 from .scope import REDACTED, Scope
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from ..events import Event, Snapshot
+from ..events.event import Event, Snapshot
+from ..events.results import ReplayError
 from ..folds import Fold, fold_for
-from ..replay import ReplayError
 from ..store import EventStore
 from .diff import plain
 from .limits import Deadline, scan

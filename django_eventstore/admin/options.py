@@ -11,10 +11,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
+from ..backends.options import Options
 from ..conf import event_stores
+from ..events.namespaces import check_namespace
 from ..exceptions import InvalidEventError
-from ..namespaces import check_namespace
-from ..options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..events import Event
+from ..events.event import Event
+from ..events.results import ReplayError
 from ..exceptions import InvalidEventError
-from ..replay import ReplayError
 from .options import AdminOptions
 
 audit = logging.getLogger("django_eventstore.audit")

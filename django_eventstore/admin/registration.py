@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.urls import URLPattern
 
 from ..admin_models import EventStore, SkippedEvent
-from .addresses import addresses
 from .options import admin_options, check_admin_options
 from .redaction import Redaction
 from .scope import PAYLOAD
+from .urls import addresses
 
 checks.register(check_admin_options, "event_stores")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from ..events import Event
-from ..replay import ReplayError
+from ..events.event import Event
+from ..events.results import ReplayError
 from .limits import scan
 from .scope import Scope
 

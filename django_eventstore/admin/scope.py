@@ -17,13 +17,17 @@ from django.utils.connection import ConnectionDoesNotExist
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from .._compat import BREADCRUMBS_ARE_LISTS
 from ..conf import event_stores
-from ..events import Event
-from ..exceptions import InvalidEventError, StoreUnavailableError, UnsupportedOperation
-from ..replay import ReplayError
+from ..events.event import Event
+from ..events.results import ReplayError
+from ..events.validation import MAX_VERSION
+from ..exceptions import (
+    InvalidEventError,
+    StoreUnavailableError,
+    UnsupportedOperation,
+)
 from ..store import EventStore
-from ..validation import MAX_VERSION
+from .compat import BREADCRUMBS_ARE_LISTS
 from .diff import plain
 from .limits import Deadline
 from .options import AdminOptions, admin_options

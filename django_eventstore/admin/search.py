@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from ..events import Event
-from ..replay import ReplayError
+from ..events.event import Event
+from ..events.results import ReplayError
 from ..store import EventStore
 from .filters import moment
 from .json_tree import brief

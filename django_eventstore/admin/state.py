@@ -10,9 +10,9 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..events import Snapshot
+from ..events.event import Snapshot
+from ..events.results import ReplayError
 from ..folds import Fold
-from ..replay import ReplayError
 from .diff import Difference, differences, plain
 from .filters import moment
 from .folding import (

@@ -18,13 +18,13 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
+from ..backends.jetstream.version_cache import Entry
 from ..backends.values import StoreStatistics
 from ..conf import event_stores
-from ..events import Event
+from ..events.event import Event
+from ..events.results import ReplayError
 from ..exceptions import EventStoreError, InvalidEventError
-from ..replay import ReplayError
 from ..store import EventStore
-from ..versions import Entry
 from .charts import Activity, activity
 from .limits import Deadline, scan
 from .scope import NO_NAMESPACE, Scope, Visit, namespaces_of

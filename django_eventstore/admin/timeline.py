@@ -13,9 +13,9 @@ from typing import Any, Final
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
-from ..events import Event, Snapshot
-from ..replay import ReplayError
-from ..validation import MAX_VERSION
+from ..events.event import Event, Snapshot
+from ..events.results import ReplayError
+from ..events.validation import MAX_VERSION
 from .charts import Activity, activity
 from .filters import PARAMETERS, Filters, read_filters
 from .json_tree import brief

@@ -21,12 +21,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
-from ..events import Event, Snapshot
-from ..exceptions import InvalidEventError, UnsupportedOperation, VersionConflictError
-from ..options import Options
-from ..replay import ReplayError
-from ..subscriptions import Watch
-from ..validation import MAX_VERSION
+from ..events.event import Event, Snapshot
+from ..events.results import ReplayError
+from ..events.validation import MAX_VERSION
+from ..exceptions import (
+    InvalidEventError,
+    UnsupportedOperation,
+    VersionConflictError,
+)
+from ..store.subscriptions import Watch
+from .options import Options
 from .values import (
     ACTOR_ORDERINGS,
     ActorPage,
@@ -40,7 +44,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from ..versions import VersionCache
+    from .jetstream.version_cache import VersionCache
 
 Item = TypeVar("Item")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from ..events.validation import check_integer, check_text
 from ..exceptions import InvalidEventError
-from ..validation import check_integer, check_text
 
 
 def make_cursor(order_by: str, value: Any, actor_id: str) -> str:

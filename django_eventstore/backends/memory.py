@@ -13,9 +13,9 @@ import orjson
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.core.signals import setting_changed
 
-from ..events import Event, Snapshot
+from ..events.event import Event, Snapshot
+from ..events.results import ReplayError
 from ..exceptions import DuplicateEventError
-from ..replay import ReplayError
 from ..store import EventStore
 from .base import StoreOptions, assign_versions
 from .cursors import make_cursor

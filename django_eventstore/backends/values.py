@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from ..events import Event
+from ..events.event import Event
 from .cursors import read_cursor
 
 ACTOR_ORDERINGS: Final = (

@@ -28,10 +28,10 @@ from django.utils.module_loading import import_string
 
 from ..backends.database.errors import explain
 from ..conf import event_stores, parse_duration
+from ..events.validation import check_integer
 from ..exceptions import EventStoreError, InvalidEventError
-from ..leases import DEFAULT_LEASE
 from ..store import EventStore
-from ..validation import check_integer
+from ..workers.leases import DEFAULT_LEASE
 from .interrupts import Interrupt
 from .terminal import printable, to_json
 

@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ..exceptions import EventStoreError
-from ..replays.regression import StateDifference
-from ..replays.report import Cause, ReplayAllReport
-from ..replays.running import compare_all, replay_all
-from ..replays.runs import check_shareable, new_run_name
+from ..maintenance.replays.regression import StateDifference
+from ..maintenance.replays.report import Cause, ReplayAllReport
+from ..maintenance.replays.running import compare_all, replay_all
+from ..maintenance.replays.runs import check_shareable, new_run_name
 from ..store import EventStore
 from .base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand
 from .terminal import Progress, printable

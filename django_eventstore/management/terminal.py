@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from django.core.management.base import OutputWrapper
 
-from ..replay import ReplayError
+from ..events.results import ReplayError
 
 # Control characters (C0, C1, DEL), line and paragraph separators, and everything invisible that
 # turns, joins or hides text around it (formats such as bidirectional overrides and tags).

@@ -13,11 +13,11 @@ from typing import Any, Final
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from ..consuming import make_when_possible
 from ..exceptions import ConsumerReplaced
-from ..leases import DEFAULT_LEASE
-from ..processes import AnyOf, told_to_stop, watch_processes
-from ..subscriptions import Stop
+from ..store.subscriptions import Stop
+from ..workers.leases import DEFAULT_LEASE
+from ..workers.loop import make_when_possible
+from ..workers.processes import AnyOf, told_to_stop, watch_processes
 from .registry import get_projection
 from .worker import ProjectionWorker
 

@@ -17,12 +17,12 @@ from django.db import DatabaseError, transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 
-from ..comparison import last_position
 from ..consumer_models import Consumer, ConsumerStatus
-from ..consumers import consumer_figures, create_consumer, find_consumer, place_of
 from ..exceptions import EventStoreError
-from ..leases import DEFAULT_LEASE
-from ..subscriptions import Stop
+from ..maintenance.comparing import last_position
+from ..store.subscriptions import Stop
+from ..workers.consumers import consumer_figures, create_consumer, find_consumer, place_of
+from ..workers.leases import DEFAULT_LEASE
 from .differences import TableDifference, table_differences
 from .processes import work, work_in_processes
 from .registry import Projection, get_projection

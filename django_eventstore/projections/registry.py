@@ -12,11 +12,11 @@ from django.utils.module_loading import autodiscover_modules
 
 from ..conf import event_stores
 from ..consumer_models import Consumer
-from ..consumers import ConsumerFigures, consumer_figures, open_consumer
-from ..events import Event
+from ..events.event import Event
+from ..events.validation import check_text
 from ..exceptions import InvalidEventError
 from ..store import EventStore
-from ..validation import check_text
+from ..workers.consumers import ConsumerFigures, consumer_figures, open_consumer
 
 
 class Projection:

@@ -9,12 +9,12 @@ from datetime import timedelta
 from django.db import transaction
 
 from ..consumer_models import Consumer, ParkedEvent
+from ..events.results import ReplayError
 from ..exceptions import EventStoreError, LeaseLost
-from ..leases import DEFAULT_LEASE
-from ..replay import ReplayError
-from ..shard_reading import Item, ShardReader, Task
-from ..subscriptions import Stop
-from .parking import Parking
+from ..store.subscriptions import Stop
+from ..workers.leases import DEFAULT_LEASE
+from ..workers.parking import Parking
+from ..workers.reader import Item, ShardReader, Task
 from .registry import Projection
 
 logger = logging.getLogger("django_eventstore")

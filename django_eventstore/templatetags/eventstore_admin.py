@@ -19,7 +19,7 @@ from ..admin.json_tree import scalar_text
 from ..admin.local_time import local
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
-from ..replay import ReplayError
+from ..events.results import ReplayError
 
 register = template.Library()
 

@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 
 from ..conf import EventStoreHandler, event_stores
-from ..events import Event
+from ..events.event import Event
 from ..signals import event_saved
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
-from ..arguments import Decided, decided
-from ..events import Event, check_event
-from ..replay import fold
+from ..events.event import Event, check_event
+from ..events.results import fold
+from ..store.arguments import Decided, decided
 
 State = TypeVar("State")
 

@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from playwright.sync_api import Page, expect
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumers import open_consumer
+from django_eventstore.workers.consumers import open_consumer
 from tests.admin.conftest import HOSTILE, MALFORMED, client, fill, insert_malformed
 from tests.jetstream.stores import next_subject, publish
 

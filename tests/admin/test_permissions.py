@@ -12,8 +12,8 @@ from django.test import Client
 
 from django_eventstore import Event
 from django_eventstore.admin_models import SkippedEvent
+from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 from django_eventstore.folds import register_fold, unregister_fold
-from django_eventstore.upcasting import register_upcaster, unregister_upcaster
 from tests.admin.conftest import client, fill
 from tests.stores import corrupted
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from django_eventstore import Event, Snapshot, event_stores
-from django_eventstore.retention import prune_events
+from django_eventstore.maintenance.pruning import prune_events
 from tests.admin.conftest import apply
 from tests.jetstream.stores import purge, subjects
 

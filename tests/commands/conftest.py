@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from django_eventstore.ndjson import to_line
+from django_eventstore.events.ndjson import to_line
 
 ROOT = Path(__file__).parent.parent.parent
 MANAGE = [sys.executable, str(ROOT / "sample_project" / "manage.py")]

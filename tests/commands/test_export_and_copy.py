@@ -10,7 +10,7 @@ import pytest
 from permits.generator import generate
 
 from django_eventstore import Event, event_stores
-from django_eventstore.upcasting import register_upcaster, unregister_upcaster
+from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 from tests.commands.running import remove, run, tamper
 from tests.servers.process import wait_until
 

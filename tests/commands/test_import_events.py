@@ -15,8 +15,8 @@ from permits.generator import generate
 
 from django_eventstore import Event, EventTooLargeError, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.ndjson import BadLine, Line, read_ndjson, to_line
-from django_eventstore.transfer import import_events
+from django_eventstore.events.ndjson import BadLine, Line, read_ndjson, to_line
+from django_eventstore.maintenance.transfer import import_events
 from tests.factories import application_history
 from tests.servers.process import wait_until
 

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.events.results import ReplayError
 from django_eventstore.folds import register_fold, unregister_fold
-from django_eventstore.replay import ReplayError
 
 BIDI = "\u202egnp.exe"
 

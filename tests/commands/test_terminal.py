@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from permits.generator import generate
 
+from django_eventstore.events.ndjson import to_line
 from django_eventstore.management import terminal
 from django_eventstore.management.interrupts import Interrupt
 from django_eventstore.management.terminal import Progress, columns, fit, printable, table, to_json
-from django_eventstore.ndjson import to_line
 from tests.commands.conftest import MANAGE
 
 JSON = st.recursive(

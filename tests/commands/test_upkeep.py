@@ -11,7 +11,7 @@ from django_eventstore import Event, InvalidEventError, Snapshot, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.exceptions import UnsupportedOperation
 from django_eventstore.folds import register_fold, unregister_fold
-from django_eventstore.retention import prune_events
+from django_eventstore.maintenance.pruning import prune_events
 from tests.commands.running import run, tamper
 
 pytestmark = pytest.mark.django_db

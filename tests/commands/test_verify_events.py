@@ -10,9 +10,9 @@ from permits.state import INITIAL, apply
 
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 from django_eventstore.folds import register_fold, unregister_fold
-from django_eventstore.upcasting import register_upcaster, unregister_upcaster
-from django_eventstore.verification import verify_store
+from django_eventstore.maintenance.verifying import verify_store
 from tests.commands.running import remove, run, tamper
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,8 @@ from django.core.management import get_commands, load_command_class
 from django.test import override_settings
 from prometheus_client import REGISTRY
 
-from django_eventstore import conf, folds, prometheus, signals, upcasting
+from django_eventstore import conf, folds, prometheus, signals
+from django_eventstore.events import upcasting
 from django_eventstore.management.base import dotted_path
 from django_eventstore.projections import registry
 from tests.docs.blocks import DOCS, Block, blocks

@@ -20,7 +20,7 @@ from django_eventstore.backends.base import Backend, StoreOptions
 from django_eventstore.backends.database.store import DatabaseOptions
 from django_eventstore.backends.jetstream.config import JetStreamConfig
 from django_eventstore.backends.memory import MemoryOptions
-from django_eventstore.options import Options
+from django_eventstore.backends.options import Options
 from tests.docs.blocks import DOCS
 
 PACKAGE = Path(django_eventstore.__file__).parent

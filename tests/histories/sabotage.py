@@ -7,7 +7,8 @@ from typing import Any
 
 def forget_expected_sequence() -> None:
     """JetStream: leave out the header by which the server refuses the second of two writers."""
-    from django_eventstore.backends.jetstream import append, codec
+    from django_eventstore.backends.jetstream import codec
+    from django_eventstore.backends.jetstream.appending import append
 
     def encode(*arguments: Any) -> tuple[list[bytes], bytes]:
         headers, payload = codec.encode(*arguments)

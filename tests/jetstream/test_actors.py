@@ -16,7 +16,7 @@ import pytest
 from nats.js.errors import NotFoundError
 
 from django_eventstore import Event, Snapshot, StoreUnavailableError
-from django_eventstore.backends.jetstream import header_reader
+from django_eventstore.backends.jetstream.reading import header_reader
 from tests.jetstream.stores import (
     next_subject,
     open_store,

@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 
 from django_eventstore import Event, EventStoreError, event_stores
-from django_eventstore.forwarding import Forwarder
+from django_eventstore.maintenance.forwarding import Forwarder
 from tests.conftest import require
 from tests.jetstream.stores import talk
 from tests.servers import NatsServer

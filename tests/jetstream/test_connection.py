@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from nats.errors import Error as NatsError
 
 from django_eventstore import Event, EventTooLargeError, Snapshot, StoreUnavailableError
-from django_eventstore.backends.jetstream.wire import Wire
+from django_eventstore.backends.jetstream.client.wire import Wire
 from tests.jetstream.stores import open_store
 from tests.servers import NatsServer
 

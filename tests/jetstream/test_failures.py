@@ -9,7 +9,7 @@ import time
 import pytest
 
 from django_eventstore import Event, StoreUnavailableError
-from django_eventstore.backends.jetstream.connection import close_connections
+from django_eventstore.backends.jetstream.client.connection import close_connections
 from tests.children import Child, run_in_processes
 from tests.jetstream import writers
 from tests.jetstream.stores import open_store

@@ -15,9 +15,9 @@ from django.test import override_settings
 from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import Consumer
 from django_eventstore.exceptions import ConsumerReplaced
-from django_eventstore.leases import ShardLeases
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
+from django_eventstore.workers.leases import ShardLeases
 from tests.databases import child_environment
 
 from .models import Entry, Tag
@@ -136,7 +136,7 @@ def test_a_stopped_rebuild_goes_on_where_it_was(alias, journal, monkeypatch):
         if len(applied) == 4:
             stop.set()
 
-    monkeypatch.setattr("django_eventstore.shard_reading.BATCH_SIZE", 3)
+    monkeypatch.setattr("django_eventstore.workers.reader.BATCH_SIZE", 3)
     monkeypatch.setattr(type(journal), "apply", stop_at_the_fourth)
     save(alias, 10)
     assert not Rebuild(journal, stop=stop, lease=LEASE).run().finished

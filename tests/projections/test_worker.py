@@ -17,7 +17,6 @@ from django.db import OperationalError, connections, transaction
 from django_eventstore import Event, event_stores
 from django_eventstore.consumer_models import ConsumerWorker, ParkedEvent, ShardLease
 from django_eventstore.exceptions import LeaseLost
-from django_eventstore.leases import ShardLeases
 from django_eventstore.projections import (
     Projection,
     ProjectionWorker,
@@ -25,7 +24,8 @@ from django_eventstore.projections import (
     projection,
     register,
 )
-from django_eventstore.projections.parking import Parking
+from django_eventstore.workers.leases import ShardLeases
+from django_eventstore.workers.parking import Parking
 from tests.databases import child_environment, sqlite_settings
 
 from .figures import agree
@@ -120,7 +120,7 @@ def poisoned(counting, monkeypatch):
 
     monkeypatch.setattr(type(counting), "apply", apply)
     monkeypatch.setattr(type(counting), "retries", 2)
-    monkeypatch.setattr("django_eventstore.projections.parking.FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr("django_eventstore.workers.parking.FIRST_PAUSE", timedelta(0))
     return found
 
 

@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from django_eventstore import Event, event_stores
 from django_eventstore.exceptions import StoreUnavailableError
-from django_eventstore.forwarding import Forwarder
+from django_eventstore.maintenance.forwarding import Forwarder
 from django_eventstore.projections import ProjectionWorker, get_projection, processes
 from tests.projections.figures import agree, contents
 

@@ -23,9 +23,9 @@ from django_eventstore.backends.jetstream.codec import (
 from django_eventstore.backends.jetstream.stored import Mark, Stored
 from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.backends.values import NewEvent
-from django_eventstore.events import check_event
-from django_eventstore.ndjson import Line, read_ndjson, to_line
-from django_eventstore.transfer import import_events
+from django_eventstore.events.event import check_event
+from django_eventstore.events.ndjson import Line, read_ndjson, to_line
+from django_eventstore.maintenance.transfer import import_events
 from tests.properties import strategies as any_
 from tests.properties.stores import Refused, outcome
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from django_eventstore import Event, InvalidEventError, Snapshot
-from django_eventstore.namespaces import sanitise_namespace
+from django_eventstore.events.namespaces import sanitise_namespace
 from tests.properties import strategies as any_
 from tests.properties.stores import DATABASES, Refused, form, fresh_namespace, outcome
 

@@ -20,7 +20,14 @@ from ...exceptions import UnsupportedOperation
 from ..values import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, correlation_of, format_utc, parse_utc
-from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS, SNAPSHOTS, WRITERS
+from .tables import (
+    ACTOR_COLUMNS,
+    ACTORS,
+    EVENT_COLUMNS,
+    EVENTS,
+    SNAPSHOTS,
+    WRITERS,
+)
 from .vendor import Move, Vendor
 
 _NEWEST: Final = f"SELECT MAX(position), @@auto_increment_increment FROM {EVENTS}"

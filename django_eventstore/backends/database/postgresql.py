@@ -17,8 +17,8 @@ import orjson
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
+from ...events.validation import MAX_VERSION
 from ...exceptions import UnsupportedOperation
-from ...validation import MAX_VERSION
 from ..values import NewEvent, Placed
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, correlation_of, mark_utc

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeAlias
 
 from orjson import loads
 
-from ...events import Event, Snapshot, made_event
+from ...events.event import Event, Snapshot, made_event
+from ...events.metadata import CORRELATION_ID
+from ...events.results import ReplayError
+from ...events.validation import MAX_TEXT_LENGTH
 from ...exceptions import InvalidEventError
-from ...metadata import CORRELATION_ID
-from ...replay import ReplayError
-from ...validation import MAX_TEXT_LENGTH
 from ..values import NewEvent
 
 Row: TypeAlias = tuple[Any, ...]

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
-from ...events import Snapshot
-from ...replay import ReplayError
+from ...events.event import Snapshot
+from ...events.results import ReplayError
 from .queries import Fetch
 from .rows import decode_snapshot
 from .tables import SNAPSHOTS

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
-from ...validation import MAX_VERSION
+from ...events.validation import MAX_VERSION
 from ..values import NewEvent, Placed
 from .rows import Row, correlation_of, format_utc, parse_utc
 from .tables import ACTORS, EVENT_COLUMNS, EVENTS, RETENTION

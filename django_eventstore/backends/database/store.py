@@ -12,12 +12,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ...events import Event, Snapshot
-from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
-from ...observability import retried
-from ...replay import ReplayError
+from ...events.event import Event, Snapshot
+from ...events.results import ReplayError
+from ...exceptions import (
+    DuplicateEventError,
+    StoreUnavailableError,
+    VersionConflictError,
+)
 from ...store import EventStore
-from ...subscriptions import Watch
+from ...store.observability import retried
+from ...store.subscriptions import Watch
 from ..base import StoreOptions, assign_versions
 from ..values import (
     ACTOR_ORDERINGS,
@@ -31,7 +35,13 @@ from ..values import (
     StoreStatistics,
 )
 from . import actors, checks, retention, snapshots
-from .errors import is_lost, is_unavailable, should_try_again, unavailable, violated_constraint
+from .errors import (
+    is_lost,
+    is_unavailable,
+    should_try_again,
+    unavailable,
+    violated_constraint,
+)
 from .notifications import PostgresWatch, announce_append, can_listen
 from .queries import EventQuery
 from .rows import Row, decode_events

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import orjson
 
-from ...events import Event, made_event
+from ...events.event import Event, made_event
+from ...events.results import ReplayError
 from ...exceptions import EventTooLargeError, InvalidEventError
-from ...replay import ReplayError
 from ..values import NewEvent
 from .names import encode_name
 from .stored import Mark, Stored

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from ...events.namespaces import sanitise_namespace
+from ...events.validation import MAX_TEXT_LENGTH, check_text
 from ...exceptions import InvalidEventError
-from ...namespaces import sanitise_namespace
-from ...validation import MAX_TEXT_LENGTH, check_text
 
 EVENTS: Final = "events"
 SNAPSHOTS: Final = "snapshots"

@@ -10,18 +10,10 @@ from typing import Any, Final, Protocol, TypeVar
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
-from ...events import Event, Snapshot
-from ...replay import ReplayError
+from ...events.event import Event, Snapshot
+from ...events.results import ReplayError
 from ...store import EventStore
-from ...subscriptions import Watch
-from ...versions import (
-    NO_HEAD,
-    Entry,
-    Head,
-    LocalVersionCache,
-    SharedVersionCache,
-    VersionCache,
-)
+from ...store.subscriptions import Watch
 from ..values import (
     ActorPage,
     ActorQuery,
@@ -32,24 +24,25 @@ from ..values import (
     Selection,
     StoreStatistics,
 )
-from .actor_reader import ActorReader
-from .actors import list_by_id, list_by_position, summaries
-from .append import Appender
-from .call import Call, StreamGone
+from .appending.append import Appender
+from .appending.ids import StoredIds
 from .checks import check_durability, check_options
+from .client.call import Call, StreamGone
+from .client.operation import Operation, Turns, arun, run
 from .codec import POSITION_BITS
 from .config import HEAD_LIFETIME, JetStreamConfig
-from .counting import count_all, estimate
-from .history import History, leader_get
-from .ids import StoredIds
-from .listing import Listing
+from .listing.actors import list_by_id, list_by_position, summaries
+from .listing.counting import count_all, estimate
+from .listing.listing import Listing
 from .names import EVENTS, SNAPSHOTS, stream_name
-from .operation import Operation, Turns, arun, run
-from .prune import prune
-from .receipts import give_receipt, is_outlived
-from .snapshots import SnapshotReader, Snapshots
-from .store_reader import ActorSelection, Judge, StoreReader
-from .streams import (
+from .reading.actor_reader import ActorReader
+from .reading.history import History, leader_get
+from .reading.snapshots import SnapshotReader, Snapshots
+from .reading.store_reader import ActorSelection, Judge, StoreReader
+from .reading.watch import JetStreamWatch
+from .streams.prune import prune
+from .streams.receipts import give_receipt, is_outlived
+from .streams.stream import (
     ATOMIC_NEEDS,
     ATOMIC_SINCE,
     find_stream,
@@ -57,7 +50,14 @@ from .streams import (
     open_stream,
     set_up,
 )
-from .watch import JetStreamWatch
+from .version_cache import (
+    NO_HEAD,
+    Entry,
+    Head,
+    LocalVersionCache,
+    SharedVersionCache,
+    VersionCache,
+)
 
 UNLIMITED: Final = 100_000
 """The seconds that a listing may take, whatever its time limit."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.exceptions import UnsupportedOperation
-from django_eventstore.management.base import EventStoreCommand
-from django_eventstore.management.terminal import table, terminal_width
+from ...exceptions import UnsupportedOperation
+from ..base import EventStoreCommand
+from ..terminal import table, terminal_width
 
 
 class Command(EventStoreCommand):

@@ -7,19 +7,19 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.comparison import compare_stores
-from django_eventstore.management.base import (
+from ...events.ndjson import BadLine
+from ...maintenance.comparing import compare_stores
+from ...maintenance.transfer import BATCH_SIZE, ImportReport, copy_events
+from ...maintenance.verifying import Finding, Verification
+from ...store import EventStore
+from ..base import (
     INTERRUPTED,
     WRONG_ARGUMENTS,
     EventStoreCommand,
     not_negative,
     positive,
 )
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.ndjson import BadLine
-from django_eventstore.store import EventStore
-from django_eventstore.transfer import BATCH_SIZE, ImportReport, copy_events
-from django_eventstore.verification import Finding, Verification
+from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):

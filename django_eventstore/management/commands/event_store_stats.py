@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from django_eventstore.events import Event, format_timestamp
-from django_eventstore.management.base import EventStoreCommand
-from django_eventstore.management.terminal import Progress, printable, table, terminal_width
-from django_eventstore.replay import ReplayError
-from django_eventstore.store import EventStore
+from ...events.event import Event, format_timestamp
+from ...events.results import ReplayError
+from ...store import EventStore
+from ..base import EventStoreCommand
+from ..terminal import Progress, printable, table, terminal_width
 
 _LONGEST = 5
 

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.arguments import selection
-from django_eventstore.management.base import INTERRUPTED, EventStoreCommand, moment, not_negative
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.replay import ReplayError
-from django_eventstore.transfer import ExportReport, export_events
+from ...events.results import ReplayError
+from ...maintenance.transfer import ExportReport, export_events
+from ...store.arguments import selection
+from ..base import INTERRUPTED, EventStoreCommand, moment, not_negative
+from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):

@@ -9,15 +9,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
-from django_eventstore.consuming import make_when_possible
-from django_eventstore.exceptions import StoreUnavailableError
-from django_eventstore.forwarding import Forwarder, forwarding_figures
-from django_eventstore.management.base import (
-    WRONG_ARGUMENTS,
-    EventStoreCommand,
-    add_lease_argument,
-)
-from django_eventstore.management.terminal import Progress, duration
+from ...exceptions import StoreUnavailableError
+from ...maintenance.forwarding import Forwarder, forwarding_figures
+from ...workers.loop import make_when_possible
+from ..base import WRONG_ARGUMENTS, EventStoreCommand, add_lease_argument
+from ..terminal import Progress, duration
 
 
 class Command(EventStoreCommand):

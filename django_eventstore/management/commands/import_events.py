@@ -10,16 +10,11 @@ from typing import Any, BinaryIO, Final
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import (
-    INTERRUPTED,
-    WRONG_ARGUMENTS,
-    EventStoreCommand,
-    positive,
-)
-from django_eventstore.management.interrupts import Interrupt
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.ndjson import BadLine, read_ndjson
-from django_eventstore.transfer import BATCH_SIZE, ImportReport, import_events
+from ...events.ndjson import BadLine, read_ndjson
+from ...maintenance.transfer import BATCH_SIZE, ImportReport, import_events
+from ..base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand, positive
+from ..interrupts import Interrupt
+from ..terminal import Progress, printable
 
 _LISTED: Final = 100
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand, age
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.retention import PruneReport, prune_events
-from django_eventstore.store import EventStore
+from ...maintenance.pruning import PruneReport, prune_events
+from ...store import EventStore
+from ..base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand, age
+from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):

@@ -8,15 +8,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import (
-    INTERRUPTED,
-    EventStoreCommand,
-    add_lease_argument,
-    positive,
-)
-from django_eventstore.management.projecting import named_projection
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.projections.rebuild import Rebuild, RebuildReport
+from ...projections.rebuild import Rebuild, RebuildReport
+from ..base import INTERRUPTED, EventStoreCommand, add_lease_argument, positive
+from ..projecting import named_projection
+from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):

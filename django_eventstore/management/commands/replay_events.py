@@ -9,10 +9,13 @@ import orjson
 from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import import_string
 
-from django_eventstore.events import Event, format_timestamp
-from django_eventstore.folds import Fold, fold_for
-from django_eventstore.leases import DEFAULT_LEASE
-from django_eventstore.management.base import (
+from ...events.event import Event, format_timestamp
+from ...events.results import ReplayError
+from ...folds import Fold, fold_for
+from ...maintenance.replays.runs import LONGEST_NAME
+from ...store import EventStore
+from ...workers.leases import DEFAULT_LEASE
+from ..base import (
     WRONG_ARGUMENTS,
     EventStoreCommand,
     add_lease_argument,
@@ -21,17 +24,8 @@ from django_eventstore.management.base import (
     not_negative,
     positive,
 )
-from django_eventstore.management.everything import replay_everything
-from django_eventstore.management.terminal import (
-    error_to_dict,
-    printable,
-    table,
-    terminal_width,
-    to_json,
-)
-from django_eventstore.replay import ReplayError
-from django_eventstore.replays.runs import LONGEST_NAME
-from django_eventstore.store import EventStore
+from ..everything import replay_everything
+from ..terminal import error_to_dict, printable, table, terminal_width, to_json
 
 
 class Command(EventStoreCommand):

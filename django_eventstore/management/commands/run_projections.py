@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import EventStoreCommand, add_lease_argument, positive
-from django_eventstore.management.projecting import named_projection
-from django_eventstore.management.terminal import duration, table, terminal_width
-from django_eventstore.projections import Projection, get_projections
-from django_eventstore.projections.parking import Parking
-from django_eventstore.projections.processes import work, work_in_processes
+from ...projections import Projection, get_projections
+from ...projections.processes import work, work_in_processes
+from ...workers.parking import Parking
+from ..base import EventStoreCommand, add_lease_argument, positive
+from ..projecting import named_projection
+from ..terminal import duration, table, terminal_width
 
 
 class Command(EventStoreCommand):

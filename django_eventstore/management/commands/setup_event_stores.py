@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.conf import event_stores
-from django_eventstore.management.base import EventStoreCommand
-from django_eventstore.management.terminal import printable
-from django_eventstore.store import EventStore
+from ...conf import event_stores
+from ...store import EventStore
+from ..base import EventStoreCommand
+from ..terminal import printable
 
 
 class Command(EventStoreCommand):

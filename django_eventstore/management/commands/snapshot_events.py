@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.management.base import EventStoreCommand, not_negative
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.snapshots import EVENTS_SINCE, SnapshotReport, snapshot_actors
+from ...maintenance.snapshotting import EVENTS_SINCE, SnapshotReport, snapshot_actors
+from ..base import EventStoreCommand, not_negative
+from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):

@@ -11,12 +11,12 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.termcolors import colorize
 
-from django_eventstore.arguments import Filters, selection
-from django_eventstore.comparison import last_position
-from django_eventstore.events import Event
-from django_eventstore.management.base import EventStoreCommand, not_negative
-from django_eventstore.management.terminal import fit, printable, terminal_width
-from django_eventstore.store import EventStore
+from ...events.event import Event
+from ...maintenance.comparing import last_position
+from ...store import EventStore
+from ...store.arguments import Filters, selection
+from ..base import EventStoreCommand, not_negative
+from ..terminal import fit, printable, terminal_width
 
 _COLOURS = ("green", "yellow", "blue", "magenta", "cyan")
 

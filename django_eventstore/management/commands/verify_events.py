@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_eventstore.comparison import compare_stores
-from django_eventstore.management.base import WRONG_ARGUMENTS, EventStoreCommand
-from django_eventstore.management.terminal import Progress, printable
-from django_eventstore.store import EventStore
-from django_eventstore.verification import Finding, Verification, verify_store
+from ...maintenance.comparing import compare_stores
+from ...maintenance.verifying import Finding, Verification, verify_store
+from ...store import EventStore
+from ..base import WRONG_ARGUMENTS, EventStoreCommand
+from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):

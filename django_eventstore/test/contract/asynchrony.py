@@ -10,9 +10,9 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from ...events import Event
+from ...events.event import Event
+from ...events.metadata import event_metadata
 from ...exceptions import InvalidEventError, VersionConflictError
-from ...metadata import event_metadata
 from ...signals import event_saved
 from ...store import EventStore
 from .base import ContractBase, add, make_events, numbers, raises

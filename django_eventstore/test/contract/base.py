@@ -12,8 +12,8 @@ from uuid import uuid4
 import orjson
 from asgiref.sync import async_to_sync, sync_to_async
 
-from ...events import Event
-from ...replay import ReplayError
+from ...events.event import Event
+from ...events.results import ReplayError
 from ...store import EventStore
 
 raises = TestCase().assertRaises

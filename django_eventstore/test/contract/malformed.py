@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from unittest import TestCase
 
-from ...events import Event
-from ...replay import ReplayError
+from ...events.event import Event
+from ...events.results import ReplayError
 from ...signals import malformed_event_found
 from .base import ContractBase, add, check_ascending, make_events, numbers
 from .signalling import received

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...events import Event
+from ...events.event import Event
+from ...events.results import ReplayResult
 from ...exceptions import InvalidEventError
-from ...replay import ReplayResult
 from .base import ContractBase, make_events, numbers, raises
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from ...events import Event
+from ...events.event import Event
+from ...events.metadata import event_metadata
 from ...exceptions import DuplicateEventError
-from ...metadata import event_metadata
 from .base import ContractBase, make_events, raises
 
 

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.utils.safestring import mark_safe
 
-from ...events import Event
+from ...events.event import Event
+from ...events.metadata import event_metadata
+from ...events.validation import MAX_DEPTH
 from ...exceptions import InvalidEventError
-from ...metadata import event_metadata
-from ...validation import MAX_DEPTH
 from .base import ContractBase, check_stored, raises
 
 

@@ -6,10 +6,10 @@ import pickle
 from decimal import Decimal
 from typing import Any
 
-from ...events import Event
+from ...events.event import Event
+from ...events.validation import MAX_VERSION
 from ...exceptions import InvalidEventError, VersionConflictError
 from ...store import MUST_EXIST
-from ...validation import MAX_VERSION
 from .base import ContractBase, make_events, raises
 
 

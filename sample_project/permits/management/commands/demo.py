@@ -13,9 +13,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_eventstore import event_store
+from django_eventstore.events.ndjson import Line, read_ndjson
 from django_eventstore.folds import fold_for
-from django_eventstore.ndjson import Line, read_ndjson
-from django_eventstore.transfer import import_events
+from django_eventstore.maintenance.transfer import import_events
 from permits.generator import generate
 
 LOGIN = PASSWORD = "admin"  # noqa: S105 - of a demonstration, and printed

@@ -1,0 +1,1 @@
+"""Storing an append where the server decides who was first."""

@@ -1,0 +1,390 @@
+"""Appending: one message per actor and append, exactly once, whatever the network does.
+
+The server decides. Each append expects that nothing stands on its subject yet; so of two writers
+of one number exactly one is stored, however late a message arrives. What the answer does not
+tell, reading that subject from the leader does: our ids are there, or another's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Sequence
+from itertools import count, groupby, islice
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from ....events.ids import take_fresh
+from ....exceptions import (
+    DuplicateEventError,
+    EventStoreError,
+    EventTooLargeError,
+    StoreUnavailableError,
+    UnsupportedOperation,
+    VersionConflictError,
+)
+from ...base import assign_versions
+from ...values import NewEvent, Placed
+from ..client.call import ApiError, Call, read_api_reply
+from ..client.connection import NO_RESPONDERS, Request
+from ..client.operation import Turns
+from ..codec import MAX_EVENTS, encode, header_block, load, message_id, position
+from ..reading.history import MAX_SUBJECTS, History, leader_get, leader_get_all
+from ..stored import Stored
+from ..streams.stream import ATOMIC_NEEDS, Stream, check_stream
+from ..version_cache import Head, VersionCache
+from .ids import StoredIds
+
+WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
+TOO_LARGE: Final = 10054
+NOT_NOW: Final = frozenset({10008, 10009, 10158, 10176, 10177})
+"""No leader, too busy, the same message is on its way, a batch was cut short."""
+MAX_BATCH: Final = 1000
+"""The most messages in an atomic batch: the server's limit."""
+
+
+class Plan(NamedTuple):
+    """A message to append.
+
+    Attributes:
+        history: the actor's.
+        head: how far the actor is.
+        events: what to append.
+        versions: the version of each.
+        subject: where the message goes.
+        headers: the message's header lines.
+        payload: its payload.
+    """
+
+    history: History
+    head: Head
+    events: Sequence[NewEvent]
+    versions: Sequence[int]
+    subject: str
+    headers: list[bytes]
+    payload: bytes
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the events, in order."""
+        return [new.event.id for new in self.events]
+
+
+class Appender:
+    """Appends to one stream.
+
+    Args:
+        stream: the events' stream.
+        cache: how far actors are, as far as is known.
+        ids: the ids that actors are known to hold.
+        turns: lets the writers of one actor in this process go one by one; they would only send
+            each other away at the server.
+    """
+
+    def __init__(self, stream: Stream, cache: VersionCache, ids: StoredIds, turns: Turns) -> None:
+        self.stream = stream
+        self.cache = cache
+        self.ids = ids
+        self.turns = turns
+
+    async def append(
+        self, call: Call, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        """See ``Backend._append()``."""
+        unsure = [new.event.id for new in events if not take_fresh(new.event.id)]
+        actors = {new.event.actor_id for new in events}
+        if len(actors) > 1 and not self.stream.atomic:
+            version = ".".join(map(str, call.connection.server_version))
+            raise UnsupportedOperation(
+                f"Saving events of several actors all or none needs {ATOMIC_NEEDS}, for the stream "
+                f"{self.stream.name!r} (the server is {version}); save them actor by actor."
+            )
+        taken = []
+        try:
+            for actor_id in sorted(actors):
+                if not await self.turns.take(actor_id, call.deadline):
+                    raise call.unavailable()
+                taken.append(actor_id)
+            return await self._append(call, events, actors, unsure, expected_version)
+        finally:
+            for actor_id in taken:
+                self.turns.give(actor_id)
+
+    async def _append(
+        self,
+        call: Call,
+        events: Sequence[NewEvent],
+        actors: Collection[str],
+        unsure: Sequence[str],
+        expected_version: int | None,
+    ) -> list[Placed]:
+        histories = {actor_id: History(self.stream, actor_id) for actor_id in actors}
+        known = {actor_id: self.cache.get(actor_id) for actor_id in actors}
+        certain = False
+        taken: dict[str, int] = {}  # the number that the server refused, by actor
+        for tries in count():
+            heads = {}
+            for actor_id, history in histories.items():
+                head = known[actor_id]
+                if certain or head is None:
+                    head = await history.head(call, head)
+                    if head.appends + 1 == taken.get(actor_id):
+                        # Not by an append: what stands there came before its turn.
+                        head = head._replace(appends=head.appends + 1)
+                heads[actor_id] = head
+                if unsure:
+                    await self._check_ids(call, history, head, unsure)
+            certain = certain or not any(known.values())
+            limit = await call.largest_message()
+            try:
+                plans = self._plan(histories, heads, events, expected_version, limit)
+            except VersionConflictError:
+                if certain:
+                    raise
+            else:
+                publication = await self._publish(call, plans)
+                if publication.sequence is not None:
+                    return self._accepted(plans, publication.sequence)
+                taken = publication.taken
+                if call.over:
+                    raise self._always_late(plans[0], expected_version)
+                if tries > 1:
+                    await call.pause(0)
+            # Another writer was first, or the cached head was wrong.
+            known, certain = dict(heads), True
+        raise AssertionError
+
+    @staticmethod
+    def _always_late(plan: Plan, expected_version: int | None) -> EventStoreError:
+        """Return the error for an append that others were faster than until its deadline."""
+        actor_id = plan.history.actor_id
+        if expected_version is not None:
+            # It is there at least: another append stands where this one was to go.
+            latest = plan.head.version + 1
+            return VersionConflictError(actor_id, plan.versions[0], expected_version, latest)
+        return StoreUnavailableError(
+            f"Other writers of the actor {actor_id!r} were faster each time this append was tried "
+            f"before its deadline; nothing of it is stored. Save it again."
+        )
+
+    async def _check_ids(
+        self, call: Call, history: History, head: Head, unsure: Sequence[str]
+    ) -> None:
+        """Look for ``unsure`` ids in what the actor holds up to ``head``.
+
+        What another writer appends after that makes the server refuse the append.
+
+        Raises:
+            DuplicateEventError: one of them is there.
+        """
+        known = self.ids.get(history.actor_id)
+        if known is None or known[0] != head.appends:
+            known = await self._read_ids(call, history, head, known or (0, set()))
+        for event_id in unsure:
+            if event_id in known[1]:
+                raise DuplicateEventError(event_id, history.actor_id)
+
+    async def _read_ids(
+        self, call: Call, history: History, head: Head, known: tuple[int, set[str]]
+    ) -> tuple[int, set[str]]:
+        appends, held = known
+        if appends > head.appends:  # it was purged
+            appends, held = 0, set()
+        held = set(held)
+        for low in range(appends + 1, head.appends + 1, MAX_SUBJECTS):
+            high = min(low + MAX_SUBJECTS - 1, head.appends)
+            for stored in await history.window(call, low, high):
+                held.update(stored_ids(stored))
+        self.ids.put(history.actor_id, head.appends, held)
+        return head.appends, held
+
+    def _plan(
+        self,
+        histories: dict[str, History],
+        heads: dict[str, Head],
+        events: Sequence[NewEvent],
+        expected_version: int | None,
+        limit: int,
+    ) -> list[Plan]:
+        """Return the messages: one for each run of events of one actor."""
+        latest = {actor_id: head.version for actor_id, head in heads.items()}
+        versions = iter(assign_versions(events, latest, expected_version))
+        heads = dict(heads)
+        plans = []
+        for actor_id, run in groupby(events, key=_actor):
+            part = list(run)
+            history, head = histories[actor_id], heads[actor_id]
+            placed = list(islice(versions, len(part)))
+            if len(part) > MAX_EVENTS:
+                raise EventTooLargeError(len(part), MAX_EVENTS, "append, counted in events,")
+            subject = f"{history.subject}{head.appends + 1}"
+            place = subject[len(self.stream.prefix) :]
+            headers, payload = encode(place, part, placed, head.events, limit)
+            plans.append(Plan(history, head, part, placed, subject, headers, payload))
+            heads[actor_id] = Head(placed[-1], head.appends + 1, 0, head.events + len(part))
+        if len(plans) > MAX_BATCH:
+            raise EventTooLargeError(
+                len(plans), MAX_BATCH, "append, counted in changes from one actor to another,"
+            )
+        return plans
+
+    def _accepted(self, plans: Sequence[Plan], sequence: int) -> list[Placed]:
+        placed = []
+        for at, plan in enumerate(plans, sequence):
+            actor_id, appends = plan.history.actor_id, plan.head.appends + 1
+            events = plan.head.events + len(plan.events)
+            self.cache.set(actor_id, Head(plan.versions[-1], appends, at, events))
+            self.ids.add(actor_id, appends, plan.ids)
+            start = position(at, 0)
+            placed += [
+                Placed(version, start + index) for index, version in enumerate(plan.versions)
+            ]
+        return placed
+
+    async def _publish(self, call: Call, plans: Sequence[Plan]) -> Publication:
+        """Store the messages, all or none, or find out that they are refused.
+
+        Raises:
+            DuplicateEventError: the id is that of another actor's event.
+            StoreUnavailableError: not stored, or not known to be stored, before the deadline.
+        """
+        publication = Publication(self.stream, plans)
+        for tries in count():
+            try:
+                if await publication.attempt(call):
+                    return publication
+            except StoreUnavailableError as error:
+                if publication.uncertain and not error.outcome_unknown:
+                    raise call.unavailable(outcome_unknown=True) from error
+                raise
+            if call.over:
+                raise call.unavailable(outcome_unknown=publication.uncertain)
+            await call.pause(tries)
+        raise AssertionError
+
+
+class Publication:
+    """Messages on their way to the server.
+
+    Args:
+        stream: where they go.
+        plans: what they are.
+
+    Attributes:
+        sequence: that of the first message, once it is known; None: refused.
+        uncertain: whether they may have been stored without our having been told.
+        taken: where they are refused, the numbers that others' messages stand on, by actor.
+    """
+
+    def __init__(self, stream: Stream, plans: Sequence[Plan]) -> None:
+        self.stream = stream
+        self.plans = plans
+        self.sequence: int | None = None
+        self.uncertain = False
+        self.taken: dict[str, int] = {}
+        # Lets the server find the same id in another actor. A batch cannot have it.
+        self._message_id = len(plans) == 1
+
+    async def attempt(self, call: Call) -> bool:
+        """Send once, and find out what became of it; False: try again."""
+        request = self._request()
+        await call.attempt([request])
+        if not request.answered:
+            self.uncertain = self.uncertain or request.sent
+            return False
+        (reply,) = request.replies
+        if reply.status == NO_RESPONDERS:
+            await check_stream(call, self.stream)
+            return False
+        try:
+            answer = read_api_reply(reply)
+        except ApiError as error:
+            return await self._refused(call, error)
+        if answer.get("duplicate"):
+            return await self._duplicate(call, answer.get("seq", 0))
+        self.sequence = answer["seq"] - len(self.plans) + 1
+        return True
+
+    async def _refused(self, call: Call, error: ApiError) -> bool:
+        if error.err_code in WRONG_LAST_SEQUENCE:
+            return await self._look(call)
+        if error.err_code == TOO_LARGE:
+            plan = max(self.plans, key=lambda plan: len(plan.payload))
+            limit = self.stream.config.get("max_msg_size", call.connection.max_payload)
+            raise EventTooLargeError(len(plan.payload), limit, "append") from error
+        if error.err_code in NOT_NOW or error.code == NO_RESPONDERS:
+            # Part of an earlier attempt may be on its way.
+            return len(self.plans) > 1 and await self._look(call)
+        raise StoreUnavailableError(
+            f"{error}; the events were not stored.", outcome_unknown=self.uncertain
+        ) from error
+
+    async def _look(self, call: Call) -> bool:
+        """Read the subjects from the leader; False: nothing is there, as far as it knows."""
+        found = await leader_get_all(call, self.stream, [plan.subject for plan in self.plans])
+        if not any(found):
+            return False
+        ours = [
+            stored is not None and stored_ids(stored) == plan.ids
+            for stored, plan in zip(found, self.plans, strict=True)
+        ]
+        if all(ours) and found[0] is not None:
+            self.sequence = found[0].sequence
+        else:
+            self.taken = {
+                plan.history.actor_id: plan.head.appends + 1
+                for plan, stored, own in zip(self.plans, found, ours, strict=True)
+                if stored is not None and not own
+            }
+        # Otherwise the subjects are another's for good: no copy of ours can be stored any more.
+        self.uncertain = False
+        return True
+
+    async def _duplicate(self, call: Call, sequence: int) -> bool:
+        """The server has seen the id of the first event before, and stored nothing now."""
+        (plan,) = self.plans
+        stored = await leader_get(call, self.stream, seq=sequence) if sequence else None
+        if stored is None:
+            # What had that id is gone, or was never stored: the server need not be asked again.
+            self._message_id = False
+            return await self._look(call)
+        if stored.subject == plan.subject.encode() and stored_ids(stored) == plan.ids:
+            self.sequence = stored.sequence
+            return True
+        raise DuplicateEventError(
+            plan.ids[0],
+            plan.history.actor_id,
+            f"is already stored in another append, of actor {stored.actor_id!r}, "
+            f"at sequence {sequence}",
+        )
+
+    def _request(self) -> Request:
+        if len(self.plans) == 1:
+            (plan,) = self.plans
+            headers = [message_id(plan.ids[0]), *plan.headers] if self._message_id else plan.headers
+            return Request(plan.subject.encode(), plan.payload, header_block(headers))
+        batch = uuid4().hex.encode()
+        requests = []
+        for number, plan in enumerate(self.plans, 1):
+            headers = [
+                b"Nats-Batch-Id: %s" % batch,
+                b"Nats-Batch-Sequence: %d" % number,
+                *plan.headers,
+            ]
+            if number == len(self.plans):
+                headers.append(b"Nats-Batch-Commit: 1")
+            requests.append(Request(plan.subject.encode(), plan.payload, header_block(headers)))
+        *before, last = requests
+        last.before = b"".join(request.command() for request in before)
+        return last
+
+
+def _actor(new: NewEvent) -> str:
+    return new.event.actor_id
+
+
+def stored_ids(stored: Stored) -> list[str]:
+    """Return the ids in an append, in order; none if it is malformed."""
+    try:
+        return [document["id"] for document in load(stored)]
+    except (ValueError, KeyError, TypeError, zlib.error):
+        return []

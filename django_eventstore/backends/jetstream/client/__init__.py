@@ -1,0 +1,1 @@
+"""The client: one NATS connection per process and login, and calls on it."""

@@ -1,0 +1,1 @@
+"""Which actors there are, and how many events."""

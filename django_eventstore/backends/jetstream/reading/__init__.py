@@ -1,0 +1,1 @@
+"""Reading an actor, its snapshots and the whole stream."""

@@ -1,0 +1,1 @@
+"""The streams: made, compared with the options, pruned."""

@@ -1,0 +1,1 @@
+"""What is done with whole stores: copy, forward, compare, verify, prune, snapshot, replay."""

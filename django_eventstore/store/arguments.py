@@ -1,0 +1,321 @@
+"""What the methods of EventStore accept: checked, and made into what the primitives take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+from typing import Final, TypedDict
+
+import orjson
+
+from ..backends.values import ACTOR_ORDERINGS, ActorQuery, ActorRange, NewEvent, Selection
+from ..events.event import Event, Snapshot, check_event, check_snapshot, made_event
+from ..events.validation import (
+    MAX_VERSION,
+    check_characters,
+    check_integer,
+    check_text,
+    check_timestamp,
+)
+from ..exceptions import (
+    DuplicateEventError,
+    EventTooLargeError,
+    InvalidEventError,
+    VersionConflictError,
+)
+
+Decided = Event | Iterable[Event] | None
+
+
+class Expect(Enum):
+    """What ``expected_version`` may be beside a number."""
+
+    MUST_EXIST = "must exist"
+
+
+MUST_EXIST: Final = Expect.MUST_EXIST
+"""As ``expected_version``: the actor must have events, however many."""
+
+
+class Bounds(TypedDict, total=False):
+    """Which events of an actor to read; see EventStore.get_events()."""
+
+    to_version: int | None
+    limit: int | None
+    reverse: bool
+
+
+class Filters(TypedDict, total=False):
+    """Which events of the store are meant; see EventStore.read_all()."""
+
+    event_types: Collection[str] | None
+    actor_id: str | None
+    correlation_id: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+class Reading(Filters, total=False):
+    """Which events of the store to read; see EventStore.read_all()."""
+
+    limit: int | None
+    before: int | None
+    reverse: bool
+
+
+def as_list(events: Iterable[Event]) -> list[Event]:
+    """Return ``events`` as a list.
+
+    Raises:
+        InvalidEventError: it is no iterable, or one of something else at first sight.
+    """
+    if type(events) is list or type(events) is tuple:
+        return list(events)
+    refusal = InvalidEventError("events", f"must be a list of Event, got {type(events).__name__}.")
+    if isinstance(events, (Event, str, bytes, Mapping)):
+        raise refusal
+    try:
+        iterator = iter(events)
+    except TypeError as error:
+        raise refusal from error
+    return list(iterator)
+
+
+def decided(events: Decided) -> list[Event]:
+    """Return what ``decide`` of EventStore.update() made, as a list."""
+    if events is None:
+        return []
+    return [events] if isinstance(events, Event) else as_list(events)
+
+
+def decided_for(actor_id: str, events: Decided) -> list[Event]:
+    """See decided(); all must be events of ``actor_id``.
+
+    Raises:
+        InvalidEventError: an event belongs to another actor, whose version nobody has seen.
+    """
+    listed = decided(events)
+    for event in listed:
+        if isinstance(event, Event) and event.actor_id != actor_id:
+            raise InvalidEventError(
+                "actor_id",
+                f"update() decides on the state of {actor_id!r}, and this event belongs to "
+                f"{event.actor_id!r}; save it on its own.",
+            )
+    return listed
+
+
+def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) -> list[NewEvent]:
+    """Check ``events``, merge the ``ambient`` metadata into each, and encode them; times in UTC.
+
+    Args:
+        events: as given.
+        ambient: metadata; the events' own keys win.
+        limit: the most that an event's data and metadata may take, in bytes as JSON.
+
+    Raises:
+        InvalidEventError, EventTooLargeError: an event cannot be accepted.
+        DuplicateEventError: two of the events have one id.
+    """
+    new = []
+    ids = set()
+    for given in as_list(events):
+        text, data = check_event(given)
+        if given.id in ids:
+            raise DuplicateEventError(given.id, given.actor_id, "is there twice in one append")
+        ids.add(given.id)
+        metadata = {**ambient, **given.metadata}
+        event = made_event(
+            given.actor_id,
+            given.event_type,
+            data,
+            given.version,
+            given.id,
+            given.command_id,
+            metadata,
+            check_timestamp("timestamp", given.timestamp),
+        )
+        # A member of an enum (``models.TextChoices``) is saved as the text that comes back.
+        if not (
+            type(given.actor_id)
+            is type(given.event_type)
+            is type(given.id)
+            is type(given.command_id)
+            is str
+        ):
+            event = _with_plain_names(event)
+        metadata_text = orjson.dumps(metadata)
+        check_size(len(text) + len(metadata_text), limit, "event")
+        new.append(NewEvent(event, text, metadata_text))
+    return new
+
+
+def _with_plain_names(event: Event) -> Event:
+    return replace(
+        event,
+        actor_id=str.__str__(event.actor_id),
+        event_type=str.__str__(event.event_type),
+        id=str.__str__(event.id),
+        command_id=str.__str__(event.command_id),
+    )
+
+
+def check_size(size: int, limit: int, what: str) -> None:
+    """Raise EventTooLargeError if ``size`` (bytes) is above ``limit``."""
+    if size > limit:
+        raise EventTooLargeError(size, limit, what)
+
+
+def check_expected(expected_version: int | Expect | None, new: Iterable[NewEvent]) -> None:
+    """Check ``expected_version``, which goes with the events of one actor.
+
+    Raises:
+        InvalidEventError: it is no version, or the events belong to several actors.
+    """
+    if expected_version is None:
+        return
+    if not isinstance(expected_version, Expect):
+        check_integer("expected_version", expected_version, minimum=0)
+    if (actors := len({event.event.actor_id for event in new})) > 1:
+        raise InvalidEventError(
+            "expected_version", f"goes with one actor, and these events belong to {actors}."
+        )
+
+
+def check_exists(event: Event, latest: int) -> None:
+    """Raise VersionConflictError if the actor, at version ``latest``, has no events."""
+    if latest == 0:
+        raise VersionConflictError(event.actor_id, event.version or 1, None, 0)
+
+
+def new_snapshot(snapshot: Snapshot, limit: int) -> tuple[Snapshot, bytes]:
+    """Check ``snapshot``; return it with its time in UTC, and its state as JSON text.
+
+    Raises:
+        InvalidEventError: a field is wrong.
+        EventTooLargeError: the state takes more than ``limit`` bytes.
+    """
+    state = check_snapshot(snapshot)
+    check_size(len(state), limit, "snapshot")
+    timestamp = check_timestamp("timestamp", snapshot.timestamp)
+    return replace(snapshot, timestamp=timestamp), state
+
+
+def check_upto(actor_id: str, name: str, version: int | None) -> None:
+    """Check an actor id, and the argument ``name``: a version or None."""
+    check_text("actor_id", actor_id)
+    if version is not None:
+        check_integer(name, version, minimum=0)
+
+
+def snapshot_range(actor_id: str, from_version: int, to_version: int | None) -> tuple[int, int]:
+    """Check the arguments of EventStore.delete_snapshots(); return the first and last version."""
+    check_upto(actor_id, "to_version", to_version)
+    check_integer("from_version", from_version, minimum=0)
+    return from_version, MAX_VERSION if to_version is None else to_version
+
+
+def actor_range(
+    actor_id: str,
+    from_version: int = 0,
+    *,
+    to_version: int | None = None,
+    limit: int | None = None,
+    reverse: bool = False,
+) -> ActorRange:
+    """Return what the primitives call the arguments of EventStore.get_events()."""
+    check_upto(actor_id, "to_version", to_version)
+    check_integer("from_version", from_version, minimum=0)
+    if limit is not None:
+        check_integer("limit", limit, minimum=0)
+    return ActorRange(
+        from_version=from_version, to_version=to_version, limit=limit, reverse=bool(reverse)
+    )
+
+
+def selection(
+    after: int | None = None,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+    reverse: bool = False,
+    event_types: Collection[str] | None = None,
+    actor_id: str | None = None,
+    correlation_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Selection:
+    """Return what the primitives call the arguments of EventStore.read_all()."""
+    for name, number in (("after", after), ("before", before), ("limit", limit)):
+        if number is not None:
+            check_integer(name, number, minimum=0)
+    if actor_id is not None:
+        check_text("actor_id", actor_id)
+    if correlation_id is not None:
+        check_characters("correlation_id", correlation_id)
+    return Selection(
+        after=after,
+        before=before,
+        limit=limit,
+        reverse=bool(reverse),
+        event_types=None if event_types is None else _event_types(event_types),
+        actor_id=actor_id,
+        correlation_id=correlation_id,
+        since=None if since is None else check_timestamp("since", since),
+        until=None if until is None else check_timestamp("until", until),
+    )
+
+
+def _event_types(event_types: Collection[str]) -> frozenset[str]:
+    if isinstance(event_types, str) or not isinstance(event_types, Iterable):
+        raise InvalidEventError(
+            "event_types", f"must be a list of event types, got {event_types!r}."
+        )
+    return frozenset(check_text("event_types", name) for name in event_types)
+
+
+def actor_query(
+    search: str, order_by: str, limit: int, cursor: str | None, time_limit: float | None
+) -> ActorQuery:
+    """Return what the arguments of EventStore.get_actors() ask for.
+
+    Raises:
+        InvalidEventError: one of them is wrong.
+    """
+    check_characters("search", search)
+    check_integer("limit", limit, minimum=0)
+    if cursor is not None:
+        check_characters("cursor", cursor)
+    name = order_by.removeprefix("-") if isinstance(order_by, str) else order_by
+    if name not in ACTOR_ORDERINGS:
+        raise InvalidEventError(
+            "order_by", f"must be one of {', '.join(ACTOR_ORDERINGS)}, got {order_by!r}."
+        )
+    if time_limit is not None and (
+        isinstance(time_limit, bool)
+        or not isinstance(time_limit, (int, float))
+        or not time_limit > 0
+    ):
+        raise InvalidEventError(
+            "time_limit", f"must be a number of seconds above 0, or None, got {time_limit!r}."
+        )
+    return ActorQuery(
+        search=search, order_by=order_by, limit=limit, cursor=cursor, time_limit=time_limit
+    )
+
+
+def checked_actor_ids(actor_ids: Iterable[str]) -> list[str]:
+    """Return ``actor_ids`` as a list.
+
+    Raises:
+        InvalidEventError: one of them is wrong.
+    """
+    return [check_text("actor_id", actor_id) for actor_id in actor_ids]
+
+
+def lookup(event_id: str, actor_id: str | None) -> tuple[str, ...] | None:
+    """Check the arguments of EventStore.get_event_by_id(); return the actors to look at."""
+    check_text("id", event_id)
+    return None if actor_id is None else (check_text("actor_id", actor_id),)

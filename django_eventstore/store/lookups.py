@@ -1,0 +1,170 @@
+"""What a store holds: its actors, single events, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Unpack
+
+from asgiref.sync import sync_to_async
+
+from ..backends.values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
+from ..events.event import Event
+from ..events.results import ReplayError
+from ..events.upcasting import upcast_item
+from ..events.validation import check_integer
+from ..exceptions import UnsupportedOperation
+from .arguments import Filters, actor_query, checked_actor_ids, lookup, selection
+from .malformed import ReadingBase
+from .skips import SkipReasons
+
+
+class Lookups(ReadingBase):
+    """get_actors(), get_actor_summaries(), get_event(), count_events() and get_statistics()."""
+
+    def get_actors(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "actor_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        time_limit: float | None = None,
+    ) -> ActorPage:
+        """Return one page of actors.
+
+        Args:
+            search: only actors whose id contains this text, as written.
+            order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp``,
+                ``last_timestamp`` or ``last_position``; descending with ``-`` in front. Which of
+                them a store offers is in ``actor_orderings``.
+            limit: the most actors on the page; 0 gives none.
+            cursor: the ``next_cursor`` of the page before; opaque.
+            time_limit: after how many seconds to stop looking, about, and to return what was
+                found by then (see ``ActorPage.coverage``); None: when all is found.
+
+        Raises:
+            InvalidEventError: an argument is wrong.
+            UnsupportedOperation: the store cannot sort by that.
+        """
+        query = self._actor_query(search, order_by, limit, cursor, time_limit)
+        if limit == 0:
+            return ActorPage()
+        return self._list_actors(self.namespace, query)
+
+    async def aget_actors(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "actor_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        time_limit: float | None = None,
+    ) -> ActorPage:
+        """See get_actors()."""
+        query = self._actor_query(search, order_by, limit, cursor, time_limit)
+        if limit == 0:
+            return ActorPage()
+        return await self._alist_actors(self.namespace, query)
+
+    def get_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
+        """Return what get_actors() says of each of these actors; those without events are left out.
+
+        Raises:
+            InvalidEventError: an actor id is wrong.
+        """
+        checked = checked_actor_ids(actor_ids)
+        return self._actor_summaries(self.namespace, checked) if checked else {}
+
+    async def aget_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
+        """See get_actor_summaries()."""
+        checked = checked_actor_ids(actor_ids)
+        return await self._aactor_summaries(self.namespace, checked) if checked else {}
+
+    def get_event(self, position: int) -> Event | None:
+        """Return the event at ``position``; None if there is none, or a malformed one."""
+        item = self.get_event_with_errors(position)
+        return None if isinstance(item, ReplayError) else item
+
+    async def aget_event(self, position: int) -> Event | None:
+        """See get_event()."""
+        item = await self.aget_event_with_errors(position)
+        return None if isinstance(item, ReplayError) else item
+
+    def get_event_with_errors(self, position: int) -> Event | ReplayError | None:
+        """Return the event at ``position``, a ReplayError if it is malformed, None if none is."""
+        namespace = self.namespace
+        found = self._event_at(namespace, check_integer("position", position, minimum=0))
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            return self._met(namespace, item, SkipReasons(self.alias, namespace))
+        return item
+
+    async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
+        """See get_event_with_errors()."""
+        namespace = self.namespace
+        found = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            reasons = SkipReasons(self.alias, namespace)
+            return await sync_to_async(self._met)(namespace, item, reasons)
+        return item
+
+    def get_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
+        """Return the event with this id, or None.
+
+        Name the actor where it is known: a store without an index of ids (JetStream) then looks
+        at that actor alone, and through all of its events otherwise.
+        """
+        actors = lookup(event_id, actor_id)
+        namespace = self.namespace
+        found = self._find_events(namespace, (event_id,), actors).get(event_id)
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            self._met(namespace, item, SkipReasons(self.alias, namespace))
+            return None
+        return item
+
+    async def aget_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
+        """See get_event_by_id()."""
+        actors = lookup(event_id, actor_id)
+        namespace = self.namespace
+        found = (await self._afind_events(namespace, (event_id,), actors)).get(event_id)
+        item = None if found is None else upcast_item(found)
+        if isinstance(item, ReplayError):
+            await sync_to_async(self._met)(namespace, item, SkipReasons(self.alias, namespace))
+            return None
+        return item
+
+    def count_events(self, **filters: Unpack[Filters]) -> int:
+        """Return how many events the store holds, or how many pass the filters of read_all()."""
+        selected = selection(**filters)
+        return 0 if selected.nothing else self._count_events(self.namespace, selected)
+
+    async def acount_events(self, **filters: Unpack[Filters]) -> int:
+        """See count_events()."""
+        selected = selection(**filters)
+        return 0 if selected.nothing else await self._acount_events(self.namespace, selected)
+
+    def get_statistics(self) -> StoreStatistics:
+        """Return how many events and actors the store holds; estimates where counting is slow."""
+        return self._statistics(self.namespace)
+
+    async def aget_statistics(self) -> StoreStatistics:
+        """See get_statistics()."""
+        return await self._astatistics(self.namespace)
+
+    def _actor_query(
+        self,
+        search: str,
+        order_by: str,
+        limit: int,
+        cursor: str | None,
+        time_limit: float | None,
+    ) -> ActorQuery:
+        query = actor_query(search, order_by, limit, cursor, time_limit)
+        if query.name not in self.actor_orderings:
+            raise UnsupportedOperation(
+                f"{self!r} cannot sort actors by {query.name}; it can by "
+                f"{', '.join(sorted(self.actor_orderings))}."
+            )
+        return query

@@ -1,0 +1,1 @@
+"""What projections, forwarding and shared replays run on: consumers, leases, loops, processes."""
