@@ -111,7 +111,7 @@ def pages(store: EventStore, malformed: int) -> dict[str, str]:
         "store": page("store"),
     }
     for order_by in ACTOR_ORDERINGS:
-        if order_by in store.actor_orderings:
+        if order_by in store.backend.actor_orderings:
             middle = store.get_actors(order_by=f"-{order_by}", limit=1000).next_cursor
             address = f"{page('actors')}?o=-{order_by}"
             found[f"actors by {order_by}"] = address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django_eventstore import event_stores
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.events.results import ReplayError
 
 # What lies in memory is always well-formed. So that the facade's handling of malformed events is
@@ -12,26 +12,30 @@ from django_eventstore.events.results import ReplayError
 corrupted: dict[object, bytes] = {}
 
 
-class CorruptibleMemoryStore(InMemoryEventStore):
-    def _read_actor(self, namespace, actor_id, selected):
-        rows = super()._read_actor(namespace, actor_id, _unlimited(selected))
+class CorruptibleBackend(MemoryBackend):
+    def read_actor(self, namespace, actor_id, selected):
+        rows = super().read_actor(namespace, actor_id, _unlimited(selected))
         return _limited(map(_seen, rows), selected.limit)
 
-    def _read_store(self, namespace, selected):
-        rows = super()._read_store(namespace, _unlimited(selected))
+    def read_store(self, namespace, selected):
+        rows = super().read_store(namespace, _unlimited(selected))
         return _limited(map(_seen, rows), selected.limit)
 
-    def _event_at(self, namespace, position):
-        event = super()._event_at(namespace, position)
+    def event_at(self, namespace, position):
+        event = super().event_at(namespace, position)
         return event and _seen(event)
 
-    def _read_snapshots(self, namespace, actor_id, max_version):
-        for snapshot in super()._read_snapshots(namespace, actor_id, max_version):
+    def read_snapshots(self, namespace, actor_id, max_version):
+        for snapshot in super().read_snapshots(namespace, actor_id, max_version):
             raw = corrupted.get((namespace, actor_id, snapshot.version))
             if raw is None:
                 yield snapshot
             else:
                 yield ReplayError(None, raw, ValueError("not JSON"), actor_id)
+
+
+class CorruptibleMemoryStore(InMemoryEventStore):
+    backend_class = CorruptibleBackend
 
 
 def _unlimited(selected):

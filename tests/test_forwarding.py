@@ -129,11 +129,11 @@ def test_a_store_is_not_forwarded_to_itself():
 
 
 def test_events_that_cannot_be_read_are_left_out_and_named(source, target, monkeypatch):
-    from django_eventstore.backends.database import DatabaseEventStore
+    from django_eventstore.backends.database.backend import DatabaseBackend
     from django_eventstore.events.results import ReplayError
 
     saved = save(source, 5)
-    read_store = DatabaseEventStore._read_store
+    read_store = DatabaseBackend.read_store
 
     def break_one(self, namespace, selected):
         for item in read_store(self, namespace, selected):
@@ -142,7 +142,7 @@ def test_events_that_cannot_be_read_are_left_out_and_named(source, target, monke
             else:
                 yield item
 
-    monkeypatch.setattr(DatabaseEventStore, "_read_store", break_one)
+    monkeypatch.setattr(DatabaseBackend, "read_store", break_one)
     assert forward(source, target) == 4
     assert target.count_events() == 4
     figures = forwarding_figures(source, target)

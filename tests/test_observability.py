@@ -117,7 +117,7 @@ class TestTheSignal:
         def unreachable(*args):
             raise StoreUnavailableError("No server.")
 
-        monkeypatch.setattr(store, "_append", unreachable)
+        monkeypatch.setattr(store.backend, "append", unreachable)
 
         with pytest.raises(StoreUnavailableError):
             store.save_event(Event("order-1", "placed"))

@@ -14,7 +14,7 @@ from django.db import connections
 from django_eventstore import Event, StoreUnavailableError, event_stores
 from django_eventstore.backends.database import notifications
 from django_eventstore.backends.jetstream import JetStreamEventStore
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.store.subscriptions import PAGE_SIZE
 from tests.servers import NatsServer
 
@@ -119,7 +119,7 @@ def test_it_hears_of_new_events_without_looking(any_store, monkeypatch):
 
     store = any_store
     monkeypatch.setattr(subscriptions, "SHORTEST_PAUSE", 60.0)
-    monkeypatch.setattr(type(store._watch("")), "longest_pause", 60.0)
+    monkeypatch.setattr(type(store.backend.watch("")), "longest_pause", 60.0)
     saved = store.save_events(make_events(1))
     with Listener(store) as listener:
         listener.wait_for(1)
@@ -173,14 +173,14 @@ def test_events_of_other_types_are_not_read_again_and_again(store, monkeypatch):
     """Idle, a subscription reads only what is new: not all that its filter left out."""
     store.save_events(make_events(50))
     reads = []
-    read_store = InMemoryEventStore._read_store
+    read_store = MemoryBackend.read_store
 
     def count(self, namespace, selected):
         items = list(read_store(self, namespace, selected))
         reads.append(len(items))
         return iter(items)
 
-    monkeypatch.setattr(InMemoryEventStore, "_read_store", count)
+    monkeypatch.setattr(MemoryBackend, "read_store", count)
     idle = threading.Event()
     with Listener(store, event_types=["Other"]) as listener:
         while len(reads) < 6:
@@ -220,7 +220,7 @@ def test_leaving_the_loop_releases_what_the_subscription_holds(store, monkeypatc
 
 def test_it_survives_a_store_that_cannot_be_reached_for_a_time(store, monkeypatch, caplog):
     saved = store.save_events(make_events(3))
-    read_store = InMemoryEventStore._read_store
+    read_store = MemoryBackend.read_store
     failures = iter(range(3))
 
     def fail_after_the_first_event(self, namespace, selected):
@@ -231,7 +231,7 @@ def test_it_survives_a_store_that_cannot_be_reached_for_a_time(store, monkeypatc
             yield next(items)
             raise StoreUnavailableError("gone")
 
-    monkeypatch.setattr(InMemoryEventStore, "_read_store", fail_after_the_first_event)
+    monkeypatch.setattr(MemoryBackend, "read_store", fail_after_the_first_event)
     with Listener(store) as listener:
         assert listener.wait_for(3) == saved
     assert "lost its store" in caplog.text
@@ -276,7 +276,7 @@ def test_malformed_events_are_passed(store, monkeypatch):
     from django_eventstore.events.results import ReplayError
 
     saved = store.save_events(make_events(3))
-    read_store = InMemoryEventStore._read_store
+    read_store = MemoryBackend.read_store
 
     def break_the_last(self, namespace, selected):
         for event in read_store(self, namespace, selected):
@@ -285,7 +285,7 @@ def test_malformed_events_are_passed(store, monkeypatch):
             else:
                 yield event
 
-    monkeypatch.setattr(InMemoryEventStore, "_read_store", break_the_last)
+    monkeypatch.setattr(MemoryBackend, "read_store", break_the_last)
     with Listener(store) as listener:
         listener.wait_for(2)
         last = store.save_event(Event("b", "Happened"))

@@ -106,7 +106,7 @@ def actors(scope: Scope) -> HttpResponse:
 
 def _last_seen(scope: Scope) -> str:
     """Return what orders the store's actors by their last event; "" if nothing does."""
-    orderings = scope.store.actor_orderings
+    orderings = scope.store.backend.actor_orderings
     return next((name for name in LAST_SEEN if name in orderings), "")
 
 
@@ -220,7 +220,7 @@ def _headers(scope: Scope, order_by: str, *, sortable: bool) -> list[Header]:
         current = order_by.removeprefix("-") == name
         descending = order_by.startswith("-") if current else None
         url = None
-        if sortable and name in scope.store.actor_orderings:
+        if sortable and name in scope.store.backend.actor_orderings:
             # Numbers and times are first wanted from the top.
             down = (not descending) if current else name != "actor_id"
             url = scope.here(o=f"-{name}" if down else name, cursor=None)

@@ -57,7 +57,7 @@ def related(scope: Scope, event: Event) -> Related:
     """Find what belongs together with ``event``, as far as the time allows."""
     correlation = event.correlation_id or event.id
     found = Related()
-    if scope.store.supports_lookup:
+    if scope.store.backend.supports_lookup:
         events = list(scope.store.read_all(correlation_id=correlation, limit=MOST + 1))
         found.more = len(events) > MOST
         events = events[:MOST]

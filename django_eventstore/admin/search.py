@@ -110,12 +110,12 @@ def search(scope: Scope) -> HttpResponse:
 
 def _search(scope: Scope, query: Query) -> Scan[Item]:
     store = scope.store
-    if query.event_id and store.supports_lookup:
+    if query.event_id and store.backend.supports_lookup:
         event = store.get_event_by_id(query.event_id)
         found: list[Item] = [event] if event and query.fits(event) else []
         return Scan(found, len(found), event, done=True)
     before = scope.integer("before")
-    if store.supports_lookup and query.is_for_the_store:
+    if store.backend.supports_lookup and query.is_for_the_store:
         looked = scan(
             _windows(store, query, before),
             query.fits,
@@ -138,7 +138,7 @@ def _candidates(store: EventStore, query: Query, before: int | None) -> Iterator
         before=before,
         reverse=True,
         # Elsewhere each event is looked at here, so that the time can be watched.
-        correlation_id=(query.correlation_id or None) if store.supports_lookup else None,
+        correlation_id=(query.correlation_id or None) if store.backend.supports_lookup else None,
     )
 
 

@@ -18,8 +18,7 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
-from ..backends.jetstream.version_cache import Entry
-from ..backends.values import StoreStatistics
+from ..backends.values import CachedVersion, StoreStatistics
 from ..conf import event_stores
 from ..events.event import Event
 from ..events.results import ReplayError
@@ -139,7 +138,7 @@ def store(scope: Scope) -> HttpResponse:
         if checked.error
         else recent(scope.store, scope.options.chart_events, scope.deadline),
         details=_details(scope.store.describe()),
-        cache=scope.store.version_cache,
+        cache=scope.store.backend.version_cache(scope.store.namespace),
         crumbs=(),
     )
 
@@ -148,18 +147,20 @@ def check_cache(scope: Scope) -> HttpResponseBase:
     """Compare what the version cache remembers with the store; stale entries are dropped."""
     if scope.request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    cache = scope.store.version_cache
+    backend, namespace = scope.store.backend, scope.store.namespace
+    cache = backend.version_cache(namespace)
     if cache is None:
         raise Http404("no version cache")
     stale = []
 
-    def differs(entry: Entry) -> bool:
-        # Asking for the truth is what drops an entry that is wrong.
-        if scope.store.get_latest_version(entry.actor_id) != entry.head.version:
+    def drop_if_stale(entry: CachedVersion) -> bool:
+        if entry.stale:
             stale.append(entry.actor_id)
+            cache.delete(entry.actor_id)
         return False
 
-    looked = scan(iter(cache.entries()), differs, scope.deadline, wanted=1)
+    entries = backend.check_cached_versions(namespace)
+    looked = scan(entries, drop_if_stale, scope.deadline, wanted=1)
     text = _("Entries compared with the store: %(count)s, stale: %(stale)s.") % {
         "count": looked.looked_at,
         "stale": len(stale),

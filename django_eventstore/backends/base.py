@@ -1,22 +1,31 @@
 """What a backend provides: the primitives under ``EventStore``.
 
-To write a backend, subclass ``django_eventstore.EventStore``, fill in the abstract methods
-below, and run the contract suite of ``django_eventstore.test`` against it. What comes in has
-been validated; what goes out is one of the types in ``values.py`` or an error of
-``django_eventstore.exceptions`` (translate the driver's errors, in one place, with the cause
-chained). Each primitive gets the namespace as an argument: it is settled once a call.
+To write a backend, subclass ``Backend``, fill in its abstract methods, name it as the
+``backend_class`` of an ``EventStore`` subclass, and run the contract suite of
+``django_eventstore.test`` against that. What comes in has been validated; what goes out is one of
+the types in ``values.py`` or an error of ``django_eventstore.exceptions`` (translate the driver's
+errors, in one place, with the cause chained). Each primitive gets the namespace as its first
+argument: it is settled once a call.
 
-The ``_a…`` twins run the synchronous form in a thread; a backend with an asynchronous client
+The ``a…`` twins run the synchronous form in a thread; a backend with an asynchronous client
 overrides them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
@@ -29,7 +38,6 @@ from ..exceptions import (
     UnsupportedOperation,
     VersionConflictError,
 )
-from ..store.subscriptions import Watch
 from .options import Options
 from .values import (
     ACTOR_ORDERINGS,
@@ -37,15 +45,17 @@ from .values import (
     ActorQuery,
     ActorRange,
     ActorSummary,
+    CachedVersion,
     NewEvent,
     Placed,
     Selection,
     StoreStatistics,
+    VersionCache,
 )
+from .watch import Watch
 
-if TYPE_CHECKING:
-    from .jetstream.version_cache import VersionCache
-
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
@@ -97,8 +107,57 @@ def assign_versions(
     return versions
 
 
+Primitive = Callable[Concatenate["Backend", Arguments], Result]
+
+
+def in_thread(
+    primitive: Primitive[Arguments, Result],
+) -> Primitive[Arguments, Coroutine[Any, Any, Result]]:
+    """Return the asynchronous twin of a method: it runs that method in a thread."""
+    name = primitive.__name__  # looked up at each call: a subclass may have its own
+
+    async def twin(self: Backend, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        result: Result = await sync_to_async(getattr(self, name))(*args, **kwargs)
+        return result
+
+    twin.__name__, twin.__doc__ = f"a{name}", f"See {name}()."
+    return twin
+
+
+def iterated_in_thread(
+    primitive: Primitive[Arguments, Iterator[Item]], *, size: int = 500
+) -> Primitive[Arguments, AsyncGenerator[Item, None]]:
+    """Return the asynchronous twin of a generator, advanced ``size`` items at a time."""
+    name = primitive.__name__
+
+    async def twin(
+        self: Backend, /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> AsyncGenerator[Item, None]:
+        iterator = await sync_to_async(getattr(self, name))(*args, **kwargs)
+        try:
+            while chunk := await sync_to_async(_take)(iterator, size):
+                for item in chunk:
+                    yield item
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                await sync_to_async(close)()
+
+    twin.__name__, twin.__doc__ = f"a{name}", f"See {name}()."
+    return twin
+
+
+def _take(iterator: Iterator[Item], size: int) -> list[Item]:
+    return list(islice(iterator, size))
+
+
 class Backend(ABC):
-    """The primitives."""
+    """The primitives.
+
+    Args:
+        alias: the store's name in ``EVENT_STORES``, or None.
+        options: the store's options, of ``options_class``.
+    """
 
     options_class: ClassVar[type[StoreOptions]] = StoreOptions
 
@@ -122,10 +181,16 @@ class Backend(ABC):
     # Which of ACTOR_ORDERINGS can get_actors() sort by?
     actor_orderings: frozenset[str] = frozenset(ACTOR_ORDERINGS)
 
+    def __init__(self, alias: str | None, options: StoreOptions) -> None:
+        self.alias = alias
+        self.options = options
+        self.on_retry: Callable[[str, str, Exception], None] = lambda *told: None
+        """Called with (namespace, actor id, error) before an append is tried again."""
+
     # -- writing
 
     @abstractmethod
-    def _append(
+    def append(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed]:
         """Store ``events`` (one or more), all or none, and return the place of each, in order.
@@ -142,7 +207,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
+    def save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         """Store ``snapshot`` (``state`` is its JSON text), over one at the same version.
 
         Its timestamp is in UTC.
@@ -151,16 +216,16 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def _delete_snapshots(
+    def delete_snapshots(
         self, namespace: str, actor_id: str, from_version: int, to_version: int
     ) -> int:
         """Delete the actor's snapshots of these versions, inclusive; return how many went."""
 
-    def _on_commit(self, callback: Callable[[], None]) -> None:
+    def on_commit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once what was just appended is durable."""
         callback()
 
-    def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+    def prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         """Remove the actor's events up to ``to_version``, inclusive; return how many went.
 
         Always leaves the newest event, so that the latest version stays what it is, and may
@@ -170,14 +235,14 @@ class Backend(ABC):
             f"{type(self).__name__} cannot remove events; see its documentation for retention."
         )
 
-    def _receipt(self, namespace: str) -> str:
-        """Return a text by which ``_is_outlived()`` knows what the namespace holds now.
+    def receipt(self, namespace: str) -> str:
+        """Return a text by which ``is_outlived()`` knows what the namespace holds now.
 
         Empty where the store drops nothing by itself.
         """
         return ""
 
-    def _is_outlived(self, namespace: str, receipt: str) -> bool:
+    def is_outlived(self, namespace: str, receipt: str) -> bool:
         """Tell whether all that was there at ``receipt`` is gone because of its age.
 
         False unless that is certain: it may also have been emptied, or be another store now.
@@ -187,17 +252,17 @@ class Backend(ABC):
     # -- reading
 
     @abstractmethod
-    def _latest_version(self, namespace: str, actor_id: str) -> int:
+    def latest_version(self, namespace: str, actor_id: str) -> int:
         """Return the version of the actor's newest event, 0 for none; never a cached value."""
 
     @abstractmethod
-    def _read_actor(
+    def read_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> Iterator[Event | ReplayError]:
         """Yield the actor's events, and a ReplayError in the place of each malformed one."""
 
     @abstractmethod
-    def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+    def read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         """Yield the store's events in position order, in bounded memory.
 
         Never skips an event that commits late: a position is passed only when nothing can
@@ -206,11 +271,11 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+    def event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
         """Return what is stored at ``position``, or None."""
 
     @abstractmethod
-    def _find_events(
+    def find_events(
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
         """Return the stored events with these ids, by id; absent ids are left out.
@@ -219,11 +284,11 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def _count_events(self, namespace: str, selected: Selection) -> int:
+    def count_events(self, namespace: str, selected: Selection) -> int:
         """Return how many events (malformed ones too) are selected."""
 
     @abstractmethod
-    def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+    def list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         """Return a page of the actors whose id contains ``query.search`` (as written).
 
         ``query.name`` is one of ``actor_orderings``; ties are in order of the actor id, code
@@ -234,21 +299,21 @@ class Backend(ABC):
             InvalidEventError: ``query.cursor`` is not one of this listing's.
         """
 
-    def _actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
+    def actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
         """Return the summary of each actor; those without events are left out."""
         summaries = {}
         for actor_id in actor_ids:
             first, last = (
                 next((item for item in items if isinstance(item, Event)), None)
                 for items in (
-                    self._read_actor(namespace, actor_id, ActorRange(limit=1)),
-                    self._read_actor(namespace, actor_id, ActorRange(limit=1, reverse=True)),
+                    self.read_actor(namespace, actor_id, ActorRange(limit=1)),
+                    self.read_actor(namespace, actor_id, ActorRange(limit=1, reverse=True)),
                 )
             )
             if first is not None and last is not None:
                 summaries[actor_id] = ActorSummary(
                     actor_id,
-                    self._latest_version(namespace, actor_id),
+                    self.latest_version(namespace, actor_id),
                     None,
                     first.timestamp,
                     last.timestamp,
@@ -257,50 +322,55 @@ class Backend(ABC):
         return summaries
 
     @abstractmethod
-    def _read_snapshots(
+    def read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
         """Yield the actor's snapshots at or below ``max_version``, newest version first."""
 
-    def _snapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
+    def snapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
         """Return the version of each actor's newest snapshot; actors without one are left out."""
         versions = {}
         for actor_id in actor_ids:
-            for item in self._read_snapshots(namespace, actor_id, None):
+            for item in self.read_snapshots(namespace, actor_id, None):
                 if isinstance(item, Snapshot):
                     versions[actor_id] = item.version
                     break
         return versions
 
-    def _statistics(self, namespace: str) -> StoreStatistics:
+    def statistics(self, namespace: str) -> StoreStatistics:
         """Return how much the namespace holds, in a time that does not grow with it."""
-        return StoreStatistics(self._count_events(namespace, Selection()))
+        return StoreStatistics(self.count_events(namespace, Selection()))
 
-    def _watch(self, namespace: str) -> Watch:
+    def watch(self, namespace: str) -> Watch:
         """Return what tells a subscription that reading the namespace again is worth while.
 
         Short polling unless overridden; see ``Watch``.
         """
         return Watch()
 
-    @property
-    def version_cache(self) -> VersionCache | None:
-        """What the store remembers of actors' versions in its namespace; None if nothing."""
+    def version_cache(self, namespace: str) -> VersionCache | None:
+        """Return what is remembered of actors' versions; None: nothing is."""
         return None
+
+    def check_cached_versions(
+        self, namespace: str, actor_id: str | None = None
+    ) -> Iterator[CachedVersion]:
+        """Yield each entry of the version cache beside the truth; the cache is left as it is.
+
+        ``actor_id``: only this actor's entry.
+        """
+        yield from ()
 
     # -- life cycle
 
     def close(self) -> None:  # noqa: B027 - most backends have nothing to close
         """Release what this object holds; it opens again when it is used again."""
 
-    def setup(self, *, update: bool = False, check: bool = False) -> list[str]:
+    def setup(self, namespace: str, *, update: bool = False, check: bool = False) -> list[str]:
         """Make what the store needs on its server; return what is not as the options say.
 
-        Nothing to do, unless overridden. What is there already is changed only with ``update``.
-
-        Args:
-            update: change what differs.
-            check: only look.
+        Nothing to do, unless overridden. What is there already is changed only with ``update``;
+        with ``check`` nothing is made either.
         """
         return []
 
@@ -312,109 +382,25 @@ class Backend(ABC):
         """Return what ``check --deploy`` has to say of settings by which events may be lost."""
         return []
 
-    def describe(self) -> dict[str, Any]:
-        """Return where the store keeps its data, for people: names to values, no secrets."""
-        return {"backend": f"{type(self).__module__}.{type(self).__qualname__}"}
+    def describe(self, namespace: str) -> dict[str, Any]:
+        """Return where the data is kept, for people: names to values, no secrets."""
+        return {}
 
     # -- asynchronous twins
 
-    async def _aappend(
-        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
-    ) -> list[Placed]:
-        """See _append()."""
-        return await sync_to_async(self._append)(namespace, events, expected_version)
-
-    async def _asave_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
-        """See _save_snapshot()."""
-        return await sync_to_async(self._save_snapshot)(namespace, snapshot, state)
-
-    async def _adelete_snapshots(
-        self, namespace: str, actor_id: str, from_version: int, to_version: int
-    ) -> int:
-        """See _delete_snapshots()."""
-        return await sync_to_async(self._delete_snapshots)(
-            namespace, actor_id, from_version, to_version
-        )
-
-    async def _alatest_version(self, namespace: str, actor_id: str) -> int:
-        """See _latest_version()."""
-        return await sync_to_async(self._latest_version)(namespace, actor_id)
-
-    def _aread_actor(
-        self, namespace: str, actor_id: str, selected: ActorRange
-    ) -> AsyncGenerator[Event | ReplayError, None]:
-        """See _read_actor()."""
-        return iterate_in_thread(lambda: self._read_actor(namespace, actor_id, selected))
-
-    def _aread_store(
-        self, namespace: str, selected: Selection
-    ) -> AsyncGenerator[Event | ReplayError, None]:
-        """See _read_store()."""
-        return iterate_in_thread(lambda: self._read_store(namespace, selected))
-
-    async def _aevent_at(self, namespace: str, position: int) -> Event | ReplayError | None:
-        """See _event_at()."""
-        return await sync_to_async(self._event_at)(namespace, position)
-
-    async def _afind_events(
-        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
-    ) -> dict[str, Event]:
-        """See _find_events()."""
-        return await sync_to_async(self._find_events)(namespace, event_ids, actor_ids)
-
-    async def _acount_events(self, namespace: str, selected: Selection) -> int:
-        """See _count_events()."""
-        return await sync_to_async(self._count_events)(namespace, selected)
-
-    async def _alist_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
-        """See _list_actors()."""
-        return await sync_to_async(self._list_actors)(namespace, query)
-
-    async def _aactor_summaries(
-        self, namespace: str, actor_ids: Sequence[str]
-    ) -> dict[str, ActorSummary]:
-        """See _actor_summaries()."""
-        return await sync_to_async(self._actor_summaries)(namespace, actor_ids)
-
-    def _aread_snapshots(
-        self, namespace: str, actor_id: str, max_version: int | None
-    ) -> AsyncGenerator[Snapshot | ReplayError, None]:
-        """See _read_snapshots()."""
-        return iterate_in_thread(
-            lambda: self._read_snapshots(namespace, actor_id, max_version), size=1
-        )
-
-    async def _asnapshot_versions(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
-        """See _snapshot_versions()."""
-        return await sync_to_async(self._snapshot_versions)(namespace, actor_ids)
-
-    async def _astatistics(self, namespace: str) -> StoreStatistics:
-        """See _statistics()."""
-        return await sync_to_async(self._statistics)(namespace)
-
-    async def asetup(self, *, update: bool = False, check: bool = False) -> list[str]:
-        """See setup()."""
-        return await sync_to_async(self.setup)(update=update, check=check)
-
-    async def aclose(self) -> None:
-        """See close()."""
-        await sync_to_async(self.close)()
-
-
-async def iterate_in_thread(
-    start: Callable[[], Iterator[Item]], *, size: int = 500
-) -> AsyncGenerator[Item, None]:
-    """Yield from a synchronous iterator, advanced ``size`` items at a time in a thread."""
-    iterator = await sync_to_async(start)()
-    try:
-        while chunk := await sync_to_async(_take)(iterator, size):
-            for item in chunk:
-                yield item
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            await sync_to_async(close)()
-
-
-def _take(iterator: Iterator[Item], size: int) -> list[Item]:
-    return list(islice(iterator, size))
+    aappend = in_thread(append)
+    asave_snapshot = in_thread(save_snapshot)
+    adelete_snapshots = in_thread(delete_snapshots)
+    alatest_version = in_thread(latest_version)
+    aevent_at = in_thread(event_at)
+    afind_events = in_thread(find_events)
+    acount_events = in_thread(count_events)
+    alist_actors = in_thread(list_actors)
+    aactor_summaries = in_thread(actor_summaries)
+    asnapshot_versions = in_thread(snapshot_versions)
+    astatistics = in_thread(statistics)
+    asetup = in_thread(setup)
+    aclose = in_thread(close)
+    aread_actor = iterated_in_thread(read_actor)
+    aread_store = iterated_in_thread(read_store)
+    aread_snapshots = iterated_in_thread(read_snapshots, size=1)

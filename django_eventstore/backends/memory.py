@@ -17,7 +17,7 @@ from ..events.event import Event, Snapshot
 from ..events.results import ReplayError
 from ..exceptions import DuplicateEventError
 from ..store import EventStore
-from .base import StoreOptions, assign_versions
+from .base import Backend, StoreOptions, assign_versions
 from .cursors import make_cursor
 from .values import (
     ActorPage,
@@ -97,19 +97,16 @@ class MemoryOptions(StoreOptions):
     location: str = ""
 
 
-class InMemoryEventStore(EventStore):
-    """Keeps events in the memory of this process; thread-safe; gone when the process ends.
-
-    ``override_settings(EVENT_STORES=...)`` starts and ends with empty stores.
-    """
+class MemoryBackend(Backend):
+    """The primitives on lists and dictionaries, under one lock for each location."""
 
     options_class: ClassVar[type[StoreOptions]] = MemoryOptions
     supports_pruning = True
     supports_processes = False
     options: MemoryOptions
 
-    def __init__(self, alias: str | None = None, **options: Any) -> None:
-        super().__init__(alias, **options)
+    def __init__(self, alias: str | None, options: StoreOptions) -> None:
+        super().__init__(alias, options)
         location = self.options.location or alias
         if location is None:
             self._memory = _Memory()
@@ -117,7 +114,7 @@ class InMemoryEventStore(EventStore):
             with _locations_lock:
                 self._memory = _locations.setdefault(location, _Memory())
 
-    def _append(
+    def append(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed]:
         memory = self._memory
@@ -147,7 +144,7 @@ class InMemoryEventStore(EventStore):
                 placed.append(Placed(version, memory.position))
             return placed
 
-    def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
+    def save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         with self._memory.lock:
             kept = self._memory.namespace(namespace).snapshots.setdefault(snapshot.actor_id, {})
             kept[snapshot.version] = (replace(snapshot, state=None, position=None), state)
@@ -155,7 +152,7 @@ class InMemoryEventStore(EventStore):
                 del kept[version]
         return None
 
-    def _delete_snapshots(
+    def delete_snapshots(
         self, namespace: str, actor_id: str, from_version: int, to_version: int
     ) -> int:
         with self._memory.lock:
@@ -165,7 +162,7 @@ class InMemoryEventStore(EventStore):
                 del kept[version]
         return len(gone)
 
-    def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+    def prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         with self._memory.lock:
             held = self._memory.namespace(namespace)
             rows = held.actors.get(actor_id)
@@ -179,12 +176,12 @@ class InMemoryEventStore(EventStore):
             held.actors[actor_id] = rows[len(gone) :]
             return len(gone)
 
-    def _latest_version(self, namespace: str, actor_id: str) -> int:
+    def latest_version(self, namespace: str, actor_id: str) -> int:
         with self._memory.lock:
             rows = self._memory.namespace(namespace).actors.get(actor_id)
             return rows[-1].version if rows else 0
 
-    def _read_actor(
+    def read_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> Iterator[Event | ReplayError]:
         with self._memory.lock:
@@ -199,7 +196,7 @@ class InMemoryEventStore(EventStore):
         for row in rows[: selected.limit]:
             yield row.to_event()
 
-    def _read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
+    def read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
         left = selected.limit
         for row in self._rows(namespace, selected):
             if selected.matches(row.event):
@@ -221,11 +218,11 @@ class InMemoryEventStore(EventStore):
             rows.reverse()
         return rows
 
-    def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+    def event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
         rows = self._rows(namespace, Selection(after=position - 1, before=position + 1))
         return rows[0].to_event() if rows else None
 
-    def _find_events(
+    def find_events(
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
         with self._memory.lock:
@@ -237,10 +234,10 @@ class InMemoryEventStore(EventStore):
                 and (actor_ids is None or ids[event_id].event.actor_id in actor_ids)
             }
 
-    def _count_events(self, namespace: str, selected: Selection) -> int:
+    def count_events(self, namespace: str, selected: Selection) -> int:
         return sum(selected.matches(row.event) for row in self._rows(namespace, selected))
 
-    def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+    def list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         def rank(actor: ActorSummary) -> tuple[Any, str]:
             return getattr(actor, query.name), actor.actor_id
 
@@ -262,12 +259,12 @@ class InMemoryEventStore(EventStore):
         more = len(actors) > query.limit
         return ActorPage(page, make_cursor(query.order_by, *rank(page[-1])) if more else None)
 
-    def _actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
+    def actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
         with self._memory.lock:
             actors = self._memory.namespace(namespace).actors
             return {each: _summary(each, actors[each]) for each in actor_ids if each in actors}
 
-    def _read_snapshots(
+    def read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
         with self._memory.lock:
@@ -281,7 +278,7 @@ class InMemoryEventStore(EventStore):
                     timestamp=snapshot.timestamp.astimezone(UTC),
                 )
 
-    def _statistics(self, namespace: str) -> StoreStatistics:
+    def statistics(self, namespace: str) -> StoreStatistics:
         with self._memory.lock:
             held = self._memory.namespace(namespace)
             return StoreStatistics(len(held.rows), len(held.actors))
@@ -296,8 +293,17 @@ class InMemoryEventStore(EventStore):
             )
         ]
 
-    def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "location": self.options.location or self.alias}
+    def describe(self, namespace: str) -> dict[str, Any]:
+        return {"location": self.options.location or self.alias}
+
+
+class InMemoryEventStore(EventStore):
+    """Keeps events in the memory of this process; thread-safe; gone when the process ends.
+
+    ``override_settings(EVENT_STORES=...)`` starts and ends with empty stores.
+    """
+
+    backend_class = MemoryBackend
 
 
 def _version(row: _Row) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from ..events.event import Event
 from .cursors import read_cursor
@@ -195,3 +195,55 @@ class StoreStatistics:
     actor_count: int | None = None
     estimated: bool = False
     details: Mapping[str, int] = field(default_factory=dict)
+
+
+class CachedVersion(NamedTuple):
+    """What a version cache says of an actor, beside the truth.
+
+    ``writer`` is the process that made the entry, "host:process id"; empty where that is unknown.
+    """
+
+    actor_id: str
+    cached: int
+    actual: int
+    cached_appends: int
+    actual_appends: int
+    writer: str
+
+    @property
+    def stale(self) -> bool:
+        """Whether the cache is behind, or wrong."""
+        return (self.cached, self.cached_appends) != (self.actual, self.actual_appends)
+
+
+@dataclass(slots=True)
+class CacheCounters:
+    """What a version cache did in this process.
+
+    Attributes:
+        hits: look-ups that found an entry.
+        misses: look-ups that found none.
+        stale: entries that were found to be wrong.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    stale: int = 0
+
+
+class VersionCache(Protocol):
+    """What a backend remembers of actors' versions; see ``Backend.version_cache()``.
+
+    Attributes:
+        counters: what it did.
+        shared: whether every process that uses this store sees the same entries.
+    """
+
+    counters: CacheCounters
+    shared: bool
+
+    def delete(self, actor_id: str) -> None:
+        """Forget the actor."""
+
+    def clear(self) -> None:
+        """Forget all actors."""

@@ -74,7 +74,7 @@ class _Comparison:
 
     def _history(self, store: EventStore, actor_id: str, horizon: int) -> Iterator[Event]:
         # The primitive: what is stored, before upcasters have their way with it.
-        for item in store._read_actor(store.namespace, actor_id, ActorRange()):
+        for item in store.backend.read_actor(store.namespace, actor_id, ActorRange()):
             if item.position is not None and item.position > horizon:
                 continue
             if isinstance(item, Event):
@@ -138,5 +138,5 @@ def _names(store: EventStore, other: EventStore) -> tuple[str, str]:
 
 def last_position(store: EventStore) -> int:
     """Return the position of the store's newest event, 0 for none."""
-    newest = next(store._read_store(store.namespace, Selection(reverse=True, limit=1)), None)
+    newest = next(store.backend.read_store(store.namespace, Selection(reverse=True, limit=1)), None)
     return 0 if newest is None else newest.position or 0

@@ -119,14 +119,14 @@ class Forwarder(LeasedWork):
         if not self._is_checked:
             self._check_checkpoint()
         selected = Selection(after=self.leases.positions[0], before=self._before, limit=PAGE_SIZE)
-        page = list(self.store._read_store(self.consumer.namespace, selected))
+        page = list(self.store.backend.read_store(self.consumer.namespace, selected))
         if not page:
             return False
         events = [item for item in page if isinstance(item, Event)]
         for run in _appends(self._target, events):
             self._send(run)
         end = max(item.position or 0 for item in page)
-        receipt = self._target._receipt(self._target.namespace) if events else None
+        receipt = self._target.backend.receipt(self._target.namespace) if events else None
         with transaction.atomic(using=self.using):
             for item in page:
                 if isinstance(item, ReplayError):
@@ -145,7 +145,7 @@ class Forwarder(LeasedWork):
                 self.leases.advance([0], 0, receipt="")
             self.leases.remember([0], 0)
         sent = Selection(before=self.leases.positions[0] + 1, reverse=True)
-        items = self.store._read_store(self.consumer.namespace, sent)
+        items = self.store.backend.read_store(self.consumer.namespace, sent)
         last = next((item for item in items if isinstance(item, Event)), None)
         if last and self._target.get_latest_version(last.actor_id) < (last.version or 0):
             self._check_retention(last)
@@ -154,7 +154,7 @@ class Forwarder(LeasedWork):
     def _check_retention(self, last: Event) -> None:
         """Make sure that the target dropped ``last``, which was sent last, because of its age."""
         receipt = self.leases.receipt(0)
-        if receipt and self._target._is_outlived(self._target.namespace, receipt):
+        if receipt and self._target.backend.is_outlived(self._target.namespace, receipt):
             logger.info(
                 "%s: what was sent before has aged out of the target; going on behind it.",
                 self.consumer,
@@ -241,7 +241,7 @@ def forwarding_figures(source: EventStore, target: EventStore) -> ConsumerFigure
 
 def _appends(target: EventStore, events: Sequence[Event]) -> Iterator[list[Event]]:
     """Yield what can go into one append: everything, or each run of events of one actor."""
-    if target.supports_multi_actor_append:
+    if target.backend.supports_multi_actor_append:
         if events:
             yield list(events)
         return

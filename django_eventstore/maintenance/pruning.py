@@ -64,7 +64,7 @@ def prune_events(
         raise InvalidEventError(
             "older_than", "is needed, or up_to_snapshot: what is to be removed?"
         )
-    if not store.supports_pruning:
+    if not store.backend.supports_pruning:
         raise UnsupportedOperation(f"{store!r} cannot remove events.")
     report = PruneReport()
     for actor in _actors(store, actor_id):
@@ -72,7 +72,7 @@ def prune_events(
         limit = snapshot if up_to_snapshot else actor.latest_version
         to_version, count = _beginning(store, actor, limit, older_than)
         if count and not dry_run:
-            count = store._prune(store.namespace, actor.actor_id, to_version)
+            count = store.backend.prune(store.namespace, actor.actor_id, to_version)
         if count:
             report.pruned_actors += 1
             report.events += count

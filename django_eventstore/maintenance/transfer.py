@@ -144,7 +144,7 @@ def export_events(
         on_progress: called after each event. What it raises ends the export there.
     """
     report = ExportReport()
-    for item in store._read_store(store.namespace, selected or Selection()):
+    for item in store.backend.read_store(store.namespace, selected or Selection()):
         if isinstance(item, Event):
             write(to_line(item))
             report.events += 1
@@ -178,7 +178,7 @@ def copy_events(
         after: a position in ``source``; only events behind it. An earlier report's ``line``
             saves looking again for what it has copied.
     """
-    items = source._read_store(source.namespace, Selection(after=after))
+    items = source.backend.read_store(source.namespace, Selection(after=after))
     return import_events(
         target,
         map(_as_line, items),
@@ -226,7 +226,7 @@ class _Writer:
                 return
 
     def _appends(self, batch: Sequence[Line]) -> Iterator[list[Line]]:
-        if self.store.supports_multi_actor_append:
+        if self.store.backend.supports_multi_actor_append:
             yield list(batch)
         else:
             for _, run in groupby(batch, key=lambda line: line.event.actor_id):
@@ -298,7 +298,7 @@ class _Writer:
         store = self.store
         ids = [line.event.id for line in lines]
         actors = list(dict.fromkeys(line.event.actor_id for line in lines))
-        known = store._find_events(store.namespace, ids, actors)
+        known = store.backend.find_events(store.namespace, ids, actors)
         fresh: list[Line] = []
         stored = 0
         for line in lines:

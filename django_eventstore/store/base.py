@@ -5,18 +5,30 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from typing import Any, Self
+from functools import partial
+from typing import Any, ClassVar, Self
 
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
 from django.dispatch import Signal
 
 from ..backends.base import Backend
 from ..events.namespaces import check_namespace
+from .observability import retried
 
 logger = logging.getLogger("django_eventstore")
 
 
-class StoreBase(Backend):
-    """A store as configured, with the arguments of EventStore; each job builds on it."""
+class StoreBase:
+    """A store as configured, with the arguments of EventStore; each job builds on it.
+
+    Attributes:
+        alias: the name in ``EVENT_STORES``, or None for a store made by hand.
+        options: the options, defaults filled in.
+        backend: where the events are kept: the primitives.
+    """
+
+    backend_class: ClassVar[type[Backend]]
 
     def __init__(
         self,
@@ -25,11 +37,17 @@ class StoreBase(Backend):
         namespace: str | Callable[[], str] = "",
         **options: Any,
     ) -> None:
+        if not hasattr(self, "backend_class"):
+            raise ImproperlyConfigured(
+                f"{type(self).__name__} has no backend_class: name the Backend that keeps its "
+                f"events."
+            )
         self.alias = alias
         self._namespace = namespace if callable(namespace) else check_namespace(namespace)
-        self.options = self.options_class.from_mapping(
-            options, where=f"EVENT_STORES[{alias!r}]" if alias else type(self).__name__
-        )
+        where = f"EVENT_STORES[{alias!r}]" if alias else type(self).__name__
+        self.options = self.backend_class.options_class.from_mapping(options, where=where)
+        self.backend = self.backend_class(alias, self.options)
+        self.backend.on_retry = partial(retried, self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias or 'unnamed'!r}>"
@@ -50,6 +68,45 @@ class StoreBase(Backend):
         other = copy.copy(self)
         other._namespace = check_namespace(name)
         return other
+
+    def setup(self, *, update: bool = False, check: bool = False) -> list[str]:
+        """Make what the store needs on its server; return what is not as the options say.
+
+        What is there already is changed only with ``update``. Most backends need nothing.
+
+        Args:
+            update: change what differs.
+            check: only look.
+        """
+        return self.backend.setup(self.namespace, update=update, check=check)
+
+    async def asetup(self, *, update: bool = False, check: bool = False) -> list[str]:
+        """See setup()."""
+        return await self.backend.asetup(self.namespace, update=update, check=check)
+
+    def check(self) -> list[CheckMessage]:
+        """Return what a system check has to say of the settings; never opens a connection."""
+        return self.backend.check()
+
+    def check_deployment(self) -> list[CheckMessage]:
+        """Return what ``check --deploy`` has to say of settings by which events may be lost."""
+        return self.backend.check_deployment()
+
+    def describe(self) -> dict[str, Any]:
+        """Return where the store keeps its data, for people: names to values, no secrets."""
+        kind = type(self)
+        return {
+            "backend": f"{kind.__module__}.{kind.__qualname__}",
+            **self.backend.describe(self.namespace),
+        }
+
+    def close(self) -> None:
+        """Release what this object holds; it opens again when it is used again."""
+        self.backend.close()
+
+    async def aclose(self) -> None:
+        """See close()."""
+        await self.backend.aclose()
 
     def _pinned(self) -> Self:
         """Return this store in the namespace of now, for an operation of several steps."""

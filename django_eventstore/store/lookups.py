@@ -49,7 +49,7 @@ class Lookups(ReadingBase):
         query = self._actor_query(search, order_by, limit, cursor, time_limit)
         if limit == 0:
             return ActorPage()
-        return self._list_actors(self.namespace, query)
+        return self.backend.list_actors(self.namespace, query)
 
     async def aget_actors(
         self,
@@ -64,7 +64,7 @@ class Lookups(ReadingBase):
         query = self._actor_query(search, order_by, limit, cursor, time_limit)
         if limit == 0:
             return ActorPage()
-        return await self._alist_actors(self.namespace, query)
+        return await self.backend.alist_actors(self.namespace, query)
 
     def get_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
         """Return what get_actors() says of each of these actors; those without events are left out.
@@ -73,12 +73,12 @@ class Lookups(ReadingBase):
             InvalidEventError: an actor id is wrong.
         """
         checked = checked_actor_ids(actor_ids)
-        return self._actor_summaries(self.namespace, checked) if checked else {}
+        return self.backend.actor_summaries(self.namespace, checked) if checked else {}
 
     async def aget_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
         """See get_actor_summaries()."""
         checked = checked_actor_ids(actor_ids)
-        return await self._aactor_summaries(self.namespace, checked) if checked else {}
+        return await self.backend.aactor_summaries(self.namespace, checked) if checked else {}
 
     def get_event(self, position: int) -> Event | None:
         """Return the event at ``position``; None if there is none, or a malformed one."""
@@ -93,7 +93,8 @@ class Lookups(ReadingBase):
     def get_event_with_errors(self, position: int) -> Event | ReplayError | None:
         """Return the event at ``position``, a ReplayError if it is malformed, None if none is."""
         namespace = self.namespace
-        found = self._event_at(namespace, check_integer("position", position, minimum=0))
+        check_integer("position", position, minimum=0)
+        found = self.backend.event_at(namespace, position)
         item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
             return self._met(namespace, item, SkipReasons(self.alias, namespace))
@@ -102,7 +103,9 @@ class Lookups(ReadingBase):
     async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
         """See get_event_with_errors()."""
         namespace = self.namespace
-        found = await self._aevent_at(namespace, check_integer("position", position, minimum=0))
+        found = await self.backend.aevent_at(
+            namespace, check_integer("position", position, minimum=0)
+        )
         item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
             reasons = SkipReasons(self.alias, namespace)
@@ -117,7 +120,7 @@ class Lookups(ReadingBase):
         """
         actors = lookup(event_id, actor_id)
         namespace = self.namespace
-        found = self._find_events(namespace, (event_id,), actors).get(event_id)
+        found = self.backend.find_events(namespace, (event_id,), actors).get(event_id)
         item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
             self._met(namespace, item, SkipReasons(self.alias, namespace))
@@ -128,7 +131,7 @@ class Lookups(ReadingBase):
         """See get_event_by_id()."""
         actors = lookup(event_id, actor_id)
         namespace = self.namespace
-        found = (await self._afind_events(namespace, (event_id,), actors)).get(event_id)
+        found = (await self.backend.afind_events(namespace, (event_id,), actors)).get(event_id)
         item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
             await sync_to_async(self._met)(namespace, item, SkipReasons(self.alias, namespace))
@@ -138,20 +141,20 @@ class Lookups(ReadingBase):
     def count_events(self, **filters: Unpack[Filters]) -> int:
         """Return how many events the store holds, or how many pass the filters of read_all()."""
         selected = selection(**filters)
-        return 0 if selected.nothing else self._count_events(self.namespace, selected)
+        return 0 if selected.nothing else self.backend.count_events(self.namespace, selected)
 
     async def acount_events(self, **filters: Unpack[Filters]) -> int:
         """See count_events()."""
         selected = selection(**filters)
-        return 0 if selected.nothing else await self._acount_events(self.namespace, selected)
+        return 0 if selected.nothing else await self.backend.acount_events(self.namespace, selected)
 
     def get_statistics(self) -> StoreStatistics:
         """Return how many events and actors the store holds; estimates where counting is slow."""
-        return self._statistics(self.namespace)
+        return self.backend.statistics(self.namespace)
 
     async def aget_statistics(self) -> StoreStatistics:
         """See get_statistics()."""
-        return await self._astatistics(self.namespace)
+        return await self.backend.astatistics(self.namespace)
 
     def _actor_query(
         self,
@@ -162,9 +165,9 @@ class Lookups(ReadingBase):
         time_limit: float | None,
     ) -> ActorQuery:
         query = actor_query(search, order_by, limit, cursor, time_limit)
-        if query.name not in self.actor_orderings:
+        if query.name not in self.backend.actor_orderings:
             raise UnsupportedOperation(
                 f"{self!r} cannot sort actors by {query.name}; it can by "
-                f"{', '.join(sorted(self.actor_orderings))}."
+                f"{', '.join(sorted(self.backend.actor_orderings))}."
             )
         return query

@@ -11,9 +11,10 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from ..events.event import Event
+from ..events.results import ReplayError
 from ..events.tracing import span_context, tracing
 from ..exceptions import (
     DuplicateEventError,
@@ -24,10 +25,6 @@ from ..exceptions import (
     VersionConflictError,
 )
 from ..signals import store_operation
-
-if TYPE_CHECKING:
-    from ..events.results import ReplayError
-    from .base import StoreBase
 
 logger = logging.getLogger("django_eventstore")
 
@@ -44,6 +41,12 @@ _OUTCOMES: Final = (
     # A reader that has seen enough closes its generator.
     (GeneratorExit, "ok"),
 )
+
+
+class Store(Protocol):
+    """What has to be known of a store."""
+
+    alias: str | None
 
 
 class Operation:
@@ -75,7 +78,7 @@ class Operation:
 class _Observed(Operation):
     def __init__(
         self,
-        store: StoreBase,
+        store: Store,
         name: str,
         namespace: str,
         actor_id: str | None,
@@ -147,7 +150,7 @@ class _Observed(Operation):
 _UNOBSERVED: Final = Operation()
 
 
-def observe(store: StoreBase, name: str, namespace: str, actor_id: str | None = None) -> Operation:
+def observe(store: Store, name: str, namespace: str, actor_id: str | None = None) -> Operation:
     """Return a context manager that tells of one operation.
 
     Args:
@@ -160,7 +163,7 @@ def observe(store: StoreBase, name: str, namespace: str, actor_id: str | None = 
 
 
 def observe_items(
-    store: StoreBase,
+    store: Store,
     name: str,
     namespace: str,
     items: Iterator[Event | ReplayError],
@@ -172,7 +175,7 @@ def observe_items(
 
 
 def aobserve_items(
-    store: StoreBase,
+    store: Store,
     name: str,
     namespace: str,
     items: AsyncGenerator[Event | ReplayError, None],
@@ -183,9 +186,7 @@ def aobserve_items(
     return items if operation is None else _areading(operation, items)
 
 
-def _observed(
-    store: StoreBase, name: str, namespace: str, actor_id: str | None
-) -> _Observed | None:
+def _observed(store: Store, name: str, namespace: str, actor_id: str | None) -> _Observed | None:
     trace = tracing()
     if trace is None and not store_operation.receivers and not logger.isEnabledFor(logging.DEBUG):
         return None
@@ -213,7 +214,7 @@ async def _areading(
                 yield item
 
 
-def retried(store: StoreBase, namespace: str, actor_id: str | None, reason: Exception) -> None:
+def retried(store: Store, namespace: str, actor_id: str | None, reason: Exception) -> None:
     """Tell that something is tried again because of ``reason``."""
     if store_operation.receivers or logger.isEnabledFor(logging.DEBUG):
         _tell(store, namespace, "retry", outcome_of(reason), 0, 0.0, actor_id)
@@ -225,7 +226,7 @@ def outcome_of(error: BaseException) -> str:
 
 
 def _tell(
-    store: StoreBase,
+    store: Store,
     namespace: str,
     name: str,
     outcome: str,
@@ -249,7 +250,7 @@ def _tell(
             )
 
 
-def _attributes(store: StoreBase, namespace: str, actor_id: str | None) -> dict[str, str]:
+def _attributes(store: Store, namespace: str, actor_id: str | None) -> dict[str, str]:
     attributes = {"eventstore.store": store.alias or "", "eventstore.namespace": namespace}
     if actor_id is not None:
         attributes["eventstore.actor_id"] = actor_id

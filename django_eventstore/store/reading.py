@@ -103,11 +103,11 @@ class ActorReading(ReadingBase):
         Always the truth, never a cached value. A malformed event counts with its version where
         that can be told.
         """
-        return self._latest_version(self.namespace, check_text("actor_id", actor_id))
+        return self.backend.latest_version(self.namespace, check_text("actor_id", actor_id))
 
     async def aget_latest_version(self, actor_id: str) -> int:
         """See get_latest_version()."""
-        return await self._alatest_version(self.namespace, check_text("actor_id", actor_id))
+        return await self.backend.alatest_version(self.namespace, check_text("actor_id", actor_id))
 
     def _items(
         self, namespace: str, actor_id: str, selected: ActorRange
@@ -120,7 +120,7 @@ class ActorReading(ReadingBase):
                 self,
                 "read_actor",
                 namespace,
-                self._read_actor(namespace, actor_id, selected),
+                self.backend.read_actor(namespace, actor_id, selected),
                 actor_id,
             )
         ):
@@ -138,7 +138,7 @@ class ActorReading(ReadingBase):
                     self,
                     "read_actor",
                     namespace,
-                    self._aread_actor(namespace, actor_id, selected),
+                    self.backend.aread_actor(namespace, actor_id, selected),
                     actor_id,
                 )
             )

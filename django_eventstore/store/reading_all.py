@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from typing import Unpack
 
 from asgiref.sync import sync_to_async
@@ -115,7 +116,10 @@ class StoreReading(ReadingBase):
             InvalidEventError: an argument is wrong.
         """
         selected = selection(after, event_types=event_types)
-        return subscriptions.subscribe(self, self.namespace, selected, stop)
+        namespace = self.namespace
+        read = partial(self._store_items, namespace)
+        watch = partial(self.backend.watch, namespace)
+        return subscriptions.subscribe(read, watch, selected, stop)
 
     def asubscribe(
         self,
@@ -126,7 +130,10 @@ class StoreReading(ReadingBase):
     ) -> AsyncIterator[Event]:
         """See subscribe(); ``stop`` may be an ``asyncio.Event``."""
         selected = selection(after, event_types=event_types)
-        return subscriptions.asubscribe(self, self.namespace, selected, stop)
+        namespace = self.namespace
+        read = partial(self._astore_items, namespace)
+        watch = partial(self.backend.watch, namespace)
+        return subscriptions.asubscribe(read, watch, selected, stop)
 
     def _read_items(self, selected: Selection) -> Iterator[Event | ReplayError]:
         namespace = self.namespace
@@ -142,7 +149,7 @@ class StoreReading(ReadingBase):
         if selected.nothing:
             return
         reasons = SkipReasons(self.alias, namespace)
-        for item in upcast(self._read_store(namespace, selected)):
+        for item in upcast(self.backend.read_store(namespace, selected)):
             yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
 
     async def _astore_items(
@@ -151,7 +158,7 @@ class StoreReading(ReadingBase):
         if selected.nothing:
             return
         reasons = SkipReasons(self.alias, namespace)
-        async with aclosing(aupcast(self._aread_store(namespace, selected))) as items:
+        async with aclosing(aupcast(self.backend.aread_store(namespace, selected))) as items:
             async for item in items:
                 if isinstance(item, ReplayError):
                     yield await sync_to_async(self._met)(namespace, item, reasons)

@@ -54,7 +54,7 @@ class Replaying(ActorReading):
             snapshot = None
             skipped: list[ReplayError] = []
             if use_snapshot:
-                for item in self._read_snapshots(namespace, actor_id, to_version):
+                for item in self.backend.read_snapshots(namespace, actor_id, to_version):
                     found = _usable(item, schema_version)
                     if isinstance(found, Snapshot):
                         snapshot = found
@@ -86,7 +86,7 @@ class Replaying(ActorReading):
             skipped: list[ReplayError] = []
             if use_snapshot:
                 async with aclosing(
-                    self._aread_snapshots(namespace, actor_id, to_version)
+                    self.backend.aread_snapshots(namespace, actor_id, to_version)
                 ) as items:
                     async for item in items:
                         found = _usable(item, schema_version)

@@ -70,19 +70,20 @@ class Saving(StoreBase):
             for event, *_ in new:
                 operation.add(event)
             if isinstance(expected_version, Expect):
-                check_exists(given[0], self._latest_version(namespace, given[0].actor_id))
+                latest = self.backend.latest_version(namespace, given[0].actor_id)
+                check_exists(given[0], latest)
                 expected_version = None
             try:
-                placed = self._append(namespace, new, expected_version)
+                placed = self.backend.append(namespace, new, expected_version)
             except (VersionConflictError, DuplicateEventError) as error:
-                if self.looks_for_ids_first and isinstance(error, VersionConflictError):
+                if self.backend.looks_for_ids_first and isinstance(error, VersionConflictError):
                     raise
-                stored = self._find_events(namespace, *_ids(given))
+                stored = self.backend.find_events(namespace, *_ids(given))
                 operation.outcome = "repeated"
                 return _settle(given, stored, error)
         saved = _saved(new, placed)
         if event_saved.receivers and event_saved.has_listeners(type(self)):
-            self._on_commit(lambda: self._announce(namespace, saved))
+            self.backend.on_commit(lambda: self._announce(namespace, saved))
         return saved
 
     async def asave_events(
@@ -98,20 +99,22 @@ class Saving(StoreBase):
             for event, *_ in new:
                 operation.add(event)
             if isinstance(expected_version, Expect):
-                check_exists(given[0], await self._alatest_version(namespace, given[0].actor_id))
+                check_exists(
+                    given[0], await self.backend.alatest_version(namespace, given[0].actor_id)
+                )
                 expected_version = None
             try:
-                placed = await self._aappend(namespace, new, expected_version)
+                placed = await self.backend.aappend(namespace, new, expected_version)
             except (VersionConflictError, DuplicateEventError) as error:
-                if self.looks_for_ids_first and isinstance(error, VersionConflictError):
+                if self.backend.looks_for_ids_first and isinstance(error, VersionConflictError):
                     raise
-                stored = await self._afind_events(namespace, *_ids(given))
+                stored = await self.backend.afind_events(namespace, *_ids(given))
                 operation.outcome = "repeated"
                 return _settle(given, stored, error)
         saved = _saved(new, placed)
         if event_saved.receivers and event_saved.has_listeners(type(self)):
             # In a thread: receivers are synchronous, and may use the database.
-            await sync_to_async(self._on_commit)(lambda: self._announce(namespace, saved))
+            await sync_to_async(self.backend.on_commit)(lambda: self._announce(namespace, saved))
         return saved
 
     def _prepare(
@@ -123,8 +126,11 @@ class Saving(StoreBase):
         """Check everything, merge the ambient metadata; return the events as new ones."""
         new = new_events(given, ambient, self.options.max_event_size)
         check_expected(expected_version, new)
-        if not self.supports_multi_actor_append and len({event.actor_id for event in given}) > 1:
-            needs = self.multi_actor_append_needs
+        if (
+            not self.backend.supports_multi_actor_append
+            and len({event.actor_id for event in given}) > 1
+        ):
+            needs = self.backend.multi_actor_append_needs
             raise UnsupportedOperation(
                 f"{self!r} cannot save events of several actors all or none"
                 f"{f': that needs {needs}' if needs else ''}; save them actor by actor."

@@ -30,13 +30,13 @@ class Snapshots(ReadingBase):
         """
         namespace = self.namespace
         snapshot, state = new_snapshot(snapshot, self.options.max_event_size)
-        return _kept(snapshot, state, self._save_snapshot(namespace, snapshot, state))
+        return _kept(snapshot, state, self.backend.save_snapshot(namespace, snapshot, state))
 
     async def asave_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """See save_snapshot()."""
         namespace = self.namespace
         snapshot, state = new_snapshot(snapshot, self.options.max_event_size)
-        return _kept(snapshot, state, await self._asave_snapshot(namespace, snapshot, state))
+        return _kept(snapshot, state, await self.backend.asave_snapshot(namespace, snapshot, state))
 
     def delete_snapshots(
         self, actor_id: str, from_version: int = 0, *, to_version: int | None = None
@@ -52,7 +52,7 @@ class Snapshots(ReadingBase):
         """
         namespace = self.namespace
         bounds = snapshot_range(actor_id, from_version, to_version)
-        return self._delete_snapshots(namespace, actor_id, *bounds)
+        return self.backend.delete_snapshots(namespace, actor_id, *bounds)
 
     async def adelete_snapshots(
         self, actor_id: str, from_version: int = 0, *, to_version: int | None = None
@@ -60,7 +60,7 @@ class Snapshots(ReadingBase):
         """See delete_snapshots()."""
         namespace = self.namespace
         bounds = snapshot_range(actor_id, from_version, to_version)
-        return await self._adelete_snapshots(namespace, actor_id, *bounds)
+        return await self.backend.adelete_snapshots(namespace, actor_id, *bounds)
 
     def get_latest_snapshot(
         self, actor_id: str, *, max_version: int | None = None
@@ -104,17 +104,17 @@ class Snapshots(ReadingBase):
     def get_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
         """Return the version of each actor's newest snapshot; actors without one are left out."""
         checked = checked_actor_ids(actor_ids)
-        return self._snapshot_versions(self.namespace, checked) if checked else {}
+        return self.backend.snapshot_versions(self.namespace, checked) if checked else {}
 
     async def aget_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
         """See get_snapshot_versions()."""
         checked = checked_actor_ids(actor_ids)
-        return await self._asnapshot_versions(self.namespace, checked) if checked else {}
+        return await self.backend.asnapshot_versions(self.namespace, checked) if checked else {}
 
     def _snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
-        for item in self._read_snapshots(namespace, actor_id, max_version):
+        for item in self.backend.read_snapshots(namespace, actor_id, max_version):
             if isinstance(item, ReplayError):
                 self._report(namespace, item)
             yield item
@@ -122,7 +122,9 @@ class Snapshots(ReadingBase):
     async def _asnapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> AsyncGenerator[Snapshot | ReplayError, None]:
-        async with aclosing(self._aread_snapshots(namespace, actor_id, max_version)) as items:
+        async with aclosing(
+            self.backend.aread_snapshots(namespace, actor_id, max_version)
+        ) as items:
             async for item in items:
                 if isinstance(item, ReplayError):
                     await sync_to_async(self._report)(namespace, item)

@@ -6,21 +6,18 @@ the next read is worth while. So a lost notification costs time, never an event.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from ..backends.values import Selection
+from ..backends.watch import Watch
 from ..events.event import Event
+from ..events.results import ReplayError
 from ..exceptions import StoreUnavailableError
-
-if TYPE_CHECKING:
-    from ..backends.values import Selection
-    from ..events.results import ReplayError
-    from .reading_all import StoreReading
 
 logger = logging.getLogger("django_eventstore")
 
@@ -41,38 +38,6 @@ class Stop(Protocol):
 
     def is_set(self) -> bool:
         """Tell whether to end."""
-
-
-class Watch:
-    """Tells that something may have been saved. A hint: it may be wrong, late or missing.
-
-    This one knows nothing, and lets its reader look again at short intervals. A backend whose
-    server sends notifications returns a better one from ``_watch()``: opened before the first
-    read, so that nothing falls between a read and the wait after it. It opens a connection by
-    itself, again when that is lost, and raises nothing that the store's reads do not.
-
-    Attributes:
-        longest_pause: the most seconds between two reads, where nothing is heard of.
-    """
-
-    longest_pause: float = 0.25
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for at most ``seconds``; return True as soon as a read is worth while."""
-        time.sleep(seconds)
-        return False
-
-    async def await_(self, seconds: float) -> bool:
-        """See wait()."""
-        await asyncio.sleep(seconds)
-        return False
-
-    def close(self) -> None:
-        """Release what it holds. Called once, from the thread or task that waited."""
-
-    async def aclose(self) -> None:
-        """See close()."""
-        self.close()
 
 
 class Pacing:
@@ -162,15 +127,18 @@ class _Progress:
 
 
 def subscribe(
-    store: StoreReading, namespace: str, selected: Selection, stop: Stop | None
+    read: Callable[[Selection], Iterator[Event | ReplayError]],
+    open_watch: Callable[[], Watch],
+    selected: Selection,
+    stop: Stop | None,
 ) -> Iterator[Event]:
-    """See EventStore.subscribe()."""
-    with closing(store._watch(namespace)) as watch:
+    """See EventStore.subscribe(); ``read`` gives a page."""
+    with closing(open_watch()) as watch:
         pacing = Pacing(watch, stop)
         progress = _Progress(selected, pacing)
         while not pacing.stopped():
             try:
-                page = list(store._store_items(namespace, progress.next_page()))
+                page = list(read(progress.next_page()))
             except StoreUnavailableError as error:
                 progress.accept_failure(error)
                 pacing.wait()
@@ -184,16 +152,18 @@ def subscribe(
 
 
 async def asubscribe(
-    store: StoreReading, namespace: str, selected: Selection, stop: Stop | None
+    read: Callable[[Selection], AsyncIterator[Event | ReplayError]],
+    open_watch: Callable[[], Watch],
+    selected: Selection,
+    stop: Stop | None,
 ) -> AsyncIterator[Event]:
-    """See EventStore.subscribe()."""
-    async with aclosing(store._watch(namespace)) as watch:
+    """See subscribe()."""
+    async with aclosing(open_watch()) as watch:
         pacing = Pacing(watch, stop)
         progress = _Progress(selected, pacing)
         while not pacing.stopped():
             try:
-                items = store._astore_items(namespace, progress.next_page())
-                page = [item async for item in items]
+                page = [item async for item in read(progress.next_page())]
             except StoreUnavailableError as error:
                 progress.accept_failure(error)
                 await pacing.await_()

@@ -129,7 +129,7 @@ class Updating(Saving, Replaying):
             return replayed, replayed.version
         # The newest event may be malformed, and then the fold does not show the latest version.
         # Ask for that first and load again, so that nothing up to it is left out of the state.
-        latest = self._latest_version(self.namespace, actor_id)
+        latest = self.backend.latest_version(self.namespace, actor_id)
         replayed = load()
         return replayed, max(latest, replayed.version)
 
@@ -153,7 +153,7 @@ class Updating(Saving, Replaying):
         replayed = await load()
         if not (replayed.errors or replayed.skipped):
             return replayed, replayed.version
-        latest = await self._alatest_version(self.namespace, actor_id)
+        latest = await self.backend.alatest_version(self.namespace, actor_id)
         replayed = await load()
         return replayed, max(latest, replayed.version)
 

@@ -187,7 +187,7 @@ def consumer_figures(consumer: Consumer, store: EventStore) -> ConsumerFigures:
         store=consumer.store,
         namespace=consumer.namespace,
         position=position,
-        lag=0 if waiting is None else store._count_events(consumer.namespace, behind),
+        lag=0 if waiting is None else store.backend.count_events(consumer.namespace, behind),
         lag_time=timedelta(0) if waiting is None else _age(waiting.timestamp),
         workers=alive.count(),
         parked=parked.count(),

@@ -20,10 +20,11 @@ from django.db import (
 )
 
 from ..backends.database.errors import explain, is_refused, is_unavailable
+from ..backends.watch import Watch
 from ..consumer_models import Consumer
 from ..exceptions import LeaseLost, StoreUnavailableError
 from ..store import EventStore
-from ..store.subscriptions import Pacing, Stop, Watch
+from ..store.subscriptions import Pacing, Stop
 from .leases import ShardLeases
 
 logger = logging.getLogger("django_eventstore")
@@ -117,7 +118,7 @@ class LeasedWork(ABC):
 
     def keep_working(self) -> None:
         """Work, as a member, until told to stop, or done."""
-        with closing(self.store._watch(self.consumer.namespace)) as watch:
+        with closing(self.store.backend.watch(self.consumer.namespace)) as watch:
             pacing = Pacing(watch, self._stop)
             while not pacing.stopped():
                 worked = self._survive(self._step, pacing)

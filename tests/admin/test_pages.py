@@ -412,7 +412,7 @@ def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
     assert blame_to(store, "long", fold, 1200, deadline).last["n",].version == 1200
     # Another history under the same name is read from its start.
     other = event_stores.create_connection("default").with_namespace("")
-    other._memory = type(other._memory)()
+    other.backend._memory = type(other.backend._memory)()
     other.save_events([Event("long", "T", {"m": number}) for number in range(1300)])
     assert blame_to(other, "long", fold, 1300, deadline).values == {("m",): 1299}
 
@@ -437,7 +437,7 @@ def test_a_remembered_state_is_not_used_for_another_history(store):
     assert folding.fold_to(store, "long", fold, 2400, deadline).state == {"n": 2399}
     assert folding.fold_to(store, "long", fold, 2001, deadline).state == {"n": 2000}
     other = event_stores.create_connection("default").with_namespace("")
-    other._memory = type(other._memory)()
+    other.backend._memory = type(other.backend._memory)()
     other.save_events([Event("long", "T", {"m": number}) for number in range(2500)])
     assert folding.fold_to(other, "long", fold, 2400, deadline).state == {"m": 2399}
 
@@ -619,7 +619,7 @@ def test_an_effect_without_a_correlation_is_found(admin, pages, settings):
 def test_a_store_without_look_up_says_that_there_is_more_of_a_correlation(
     admin, store, pages, monkeypatch
 ):
-    monkeypatch.setattr(type(store), "supports_lookup", False)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", False)
     events = [Event("a", "T", {"n": n}, metadata={"correlation_id": "one"}) for n in range(150)]
     saved = store.save_events(events)
     related = admin.get(pages("event", saved[50].position)).context["related"]
@@ -834,7 +834,7 @@ def test_a_comparison_tells_of_malformed_events(admin, malformed, pages):
 )
 def test_search(admin, store, pages, monkeypatch, query, types, lookup):
     fill(store)
-    monkeypatch.setattr(type(store), "supports_lookup", lookup)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", lookup)
     rows = admin.get(f"{pages('search')}?{query}").context["rows"]
     assert [event.event_type for event, _ in rows] == types
 
@@ -842,7 +842,7 @@ def test_search(admin, store, pages, monkeypatch, query, types, lookup):
 @pytest.mark.parametrize("lookup", [True, False])
 def test_search_by_id_and_correlation(admin, store, pages, monkeypatch, lookup):
     saved = fill(store)
-    monkeypatch.setattr(type(store), "supports_lookup", lookup)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", lookup)
     placed = saved["order-1 1"]
     rows = admin.get(f"{pages('search')}?id={placed.id}").context["rows"]
     assert [event.id for event, _ in rows] == [placed.id]
@@ -852,7 +852,7 @@ def test_search_by_id_and_correlation(admin, store, pages, monkeypatch, lookup):
 
 def test_a_search_says_how_far_it_looked_and_goes_on(admin, store, pages, monkeypatch):
     store.save_events([Event("a", "Rare"), *(Event("a", "Common") for _ in range(30))])
-    monkeypatch.setattr(type(store), "supports_lookup", False)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", False)
     monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: True))
     address = pages("search") + "?type=Rare"
     visits = 0

@@ -9,24 +9,28 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from django_eventstore import Event, Snapshot, event_stores
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.events.results import ReplayError
 from django_eventstore.folds import register_fold, unregister_fold
 
 BIDI = "\u202egnp.exe"
 
 
-class ForgetfulStore(InMemoryEventStore):
+class ForgetfulBackend(MemoryBackend):
     """Cannot read its events of the type ``broken``."""
 
-    def _read_actor(self, namespace, actor_id, selected):
-        for item in super()._read_actor(namespace, actor_id, selected):
+    def read_actor(self, namespace, actor_id, selected):
+        for item in super().read_actor(namespace, actor_id, selected):
             if item.event_type == "broken":
                 yield ReplayError(
                     item.position, b'{"n": \x1b[31m', ValueError("cut\x1b off"), actor_id
                 )
             else:
                 yield item
+
+
+class ForgetfulStore(InMemoryEventStore):
+    backend_class = ForgetfulBackend
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from permits.generator import generate
 from permits.state import INITIAL, apply
 
 from django_eventstore import Event, Snapshot, event_stores
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 from django_eventstore.folds import register_fold, unregister_fold
 from django_eventstore.maintenance.verifying import verify_store
@@ -147,10 +147,13 @@ def test_versions_out_of_order(store):
 
 
 def test_a_store_that_gives_versions_back_in_disorder():
-    class Disorderly(InMemoryEventStore):
-        def _read_actor(self, namespace, actor_id, selected):
-            one, two, three = super()._read_actor(namespace, actor_id, selected)
+    class DisorderlyBackend(MemoryBackend):
+        def read_actor(self, namespace, actor_id, selected):
+            one, two, three = super().read_actor(namespace, actor_id, selected)
             yield from (one, three, two, two)
+
+    class Disorderly(InMemoryEventStore):
+        backend_class = DisorderlyBackend
 
     store = Disorderly()
     store.save_events([Event("order-1", "Placed"), *[Event("order-1", "Paid") for _ in range(2)]])

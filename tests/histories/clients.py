@@ -99,7 +99,7 @@ class Client:
         self.heads = dict.fromkeys(self.actors, 0)
         self.checkpoint = 0
         self.saved: list[tuple[list[Event], int | None]] = []
-        across = workload.across and store.supports_multi_actor_append
+        across = workload.across and store.backend.supports_multi_actor_append
         self.steps: list[tuple[Callable[[], None], int]] = [
             (self.append_expecting, 40),
             (self.append, 10),

@@ -21,14 +21,14 @@ def forget_expected_sequence() -> None:
 
 def forget_expected_version() -> None:
     """Databases: append wherever the actor is, not only where the caller expects it."""
-    from django_eventstore.backends.database.store import DatabaseEventStore
+    from django_eventstore.backends.database.backend import DatabaseBackend
 
-    honest = DatabaseEventStore._append
+    honest = DatabaseBackend.append
 
-    def _append(self: Any, namespace: str, events: Any, expected_version: int | None) -> Any:
+    def append(self: Any, namespace: str, events: Any, expected_version: int | None) -> Any:
         return honest(self, namespace, events, None)
 
-    DatabaseEventStore._append = _append
+    DatabaseBackend.append = append
 
 
 def read_from_a_stale_cache() -> None:

@@ -123,7 +123,7 @@ class SideBySide(RuleBasedStateMachine):
     def ids_are_comparable(self, known: model.Model, events: list[Event]) -> bool:
         """Whether all stores promise the same: not all find an id in another actor at any time."""
         owners = {event.id: event.actor_id for event in known.log}
-        return all(store.supports_unique_ids for store in self.stores.values()) or all(
+        return all(store.backend.supports_unique_ids for store in self.stores.values()) or all(
             owners.get(event.id, event.actor_id) == event.actor_id for event in events
         )
 
@@ -350,7 +350,7 @@ class SideBySide(RuleBasedStateMachine):
         rows = [row for row in rows if search in row["actor_id"]]
         rows.sort(key=lambda row: (row[name], row["actor_id"]), reverse=order_by.startswith("-"))
         for store_name, store in self.opened[space].items():
-            if name not in store.actor_orderings:
+            if name not in store.backend.actor_orderings:
                 continue
             found = []
             cursor = None
@@ -375,7 +375,9 @@ class SideBySide(RuleBasedStateMachine):
                     if key == "last_position":  # each store has its own
                         value = self.positions[space][store_name][value]
                     told = getattr(actor, key)
-                    assert told == value or (told is None and key not in store.actor_orderings)
+                    assert told == value or (
+                        told is None and key not in store.backend.actor_orderings
+                    )
 
     # -- snapshots and state
 

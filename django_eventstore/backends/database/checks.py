@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-
-if TYPE_CHECKING:
-    from .store import DatabaseEventStore
 
 _LOSES_COMMITS = {
     # What each is called in DATABASES, where events that were acknowledged may be lost.
@@ -20,17 +16,17 @@ _LOSES_COMMITS = {
 _WAL = re.compile(r"journal_mode\s*[=(]\s*wal", re.IGNORECASE)
 
 
-def check_database(store: DatabaseEventStore) -> list[CheckMessage]:
-    """Return what there is to say of the store's entry in ``DATABASES``."""
-    connection = connections[store.database]
+def check_database(alias: str) -> list[CheckMessage]:
+    """Return what there is to say of an entry in ``DATABASES`` that holds events."""
+    connection = connections[alias]
     if connection.vendor == "sqlite":
         return _check_sqlite(connection)
     return []
 
 
-def check_durability(store: DatabaseEventStore) -> list[CheckMessage]:
+def check_durability(alias: str) -> list[CheckMessage]:
     """Return by which of its settings the database may lose acknowledged events."""
-    connection = connections[store.database]
+    connection = connections[alias]
     settings = connection.settings_dict
     where = f"The event store's database {connection.alias!r}"
     if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ...store.subscriptions import Watch
+from ..watch import Watch
 
 logger = logging.getLogger("django_eventstore")
 

@@ -13,10 +13,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from django.core.cache import caches
+
+from ..values import CacheCounters, VersionCache
 
 
 class Head(NamedTuple):
@@ -46,21 +47,8 @@ class Entry(NamedTuple):
     writer: str
 
 
-@dataclass(slots=True)
-class Counters:
-    """What a cache did in this process: look-ups that hit and missed, stale entries found."""
-
-    hits: int = 0
-    misses: int = 0
-    stale: int = 0
-
-
-class VersionCache(Protocol):
+class HeadCache(VersionCache, Protocol):
     """Actor id -> Head. Thread-safe; may forget any entry at any time."""
-
-    counters: Counters
-    # Does every process that uses this store see the same entries?
-    shared: bool
 
     def get(self, actor_id: str) -> Head | None:
         """Return what is known of the actor, or None."""
@@ -68,23 +56,17 @@ class VersionCache(Protocol):
     def set(self, actor_id: str, head: Head) -> None:
         """Remember ``head``."""
 
-    def delete(self, actor_id: str) -> None:
-        """Forget the actor."""
-
-    def clear(self) -> None:
-        """Forget all actors."""
-
     def entries(self) -> Iterator[Entry]:
         """Yield what is remembered."""
 
 
-class LocalVersionCache:
+class LocalHeadCache:
     """This process's own cache: the ``size`` actors used last, each for ``lifetime`` seconds."""
 
     shared = False
 
     def __init__(self, size: int, lifetime: float) -> None:
-        self.counters = Counters()
+        self.counters = CacheCounters()
         self._size = size
         self._lifetime = lifetime
         self._lock = threading.Lock()
@@ -126,7 +108,7 @@ class LocalVersionCache:
             yield Entry(actor_id, head, writer)
 
 
-class SharedVersionCache:
+class SharedHeadCache:
     """A cache in Django's ``CACHES``, for all processes that use the alias.
 
     Args:
@@ -138,7 +120,7 @@ class SharedVersionCache:
     shared = True
 
     def __init__(self, alias: str, scope: str, lifetime: float) -> None:
-        self.counters = Counters()
+        self.counters = CacheCounters()
         self._alias = alias
         self._scope = f"eventstore:{hashlib.sha256(scope.encode()).hexdigest()[:32]}"
         self._lifetime = lifetime

@@ -123,7 +123,7 @@ def _newer_report(run: ReplayRun, report: ReplayAllReport) -> ReplayAllReport:
 
 def check_shareable(store: EventStore) -> None:
     """Raise ImproperlyConfigured if other processes cannot read the store."""
-    if not (store.supports_processes and store.alias):
+    if not (store.backend.supports_processes and store.alias):
         raise ImproperlyConfigured(
             f"Other processes cannot read {store!r}, so it has to be replayed in this one alone."
         )

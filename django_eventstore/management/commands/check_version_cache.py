@@ -31,17 +31,17 @@ read; 2 wrong arguments"""
 
     def run(self, options: dict[str, Any]) -> None:
         store = self.store(options)
-        cache = getattr(store, "version_cache", None)
+        cache = store.backend.version_cache(store.namespace)
         if cache is None:
             raise UnsupportedOperation(f"{store!r} has no version cache: it needs none.")
         checked = 0
         stale = []
-        for entry, actual in store.check_cached_versions(options["actor"]):  # type: ignore[attr-defined]
+        for entry in store.backend.check_cached_versions(store.namespace, options["actor"]):
             self.interrupt.check()
             checked += 1
-            if (entry.head.version, entry.head.appends) == actual:
+            if not entry.stale:
                 continue
-            stale.append((entry, actual))
+            stale.append(entry)
             if options["fix"]:
                 cache.delete(entry.actor_id)
         document = {
@@ -49,17 +49,7 @@ read; 2 wrong arguments"""
             "namespace": store.namespace,
             "shared": cache.shared,
             "checked": checked,
-            "stale": [
-                {
-                    "actor_id": entry.actor_id,
-                    "cached": entry.head.version,
-                    "actual": version,
-                    "cached_appends": entry.head.appends,
-                    "actual_appends": appends,
-                    "writer": entry.writer,
-                }
-                for entry, (version, appends) in stale
-            ],
+            "stale": [entry._asdict() for entry in stale],
             "fixed": options["fix"],
         }
         if options["format"] == "json":

@@ -109,7 +109,7 @@ def _place(event: Event | None) -> dict[str, Any] | None:
 
 def _longest(store: EventStore) -> dict[str, int]:
     """Return the actors with the most events; none where the store cannot sort by that."""
-    if "event_count" not in store.actor_orderings:
+    if "event_count" not in store.backend.actor_orderings:
         return {}
     page = store.get_actors(order_by="-event_count", limit=_LONGEST)
     return {actor.actor_id: actor.event_count or 0 for actor in page}

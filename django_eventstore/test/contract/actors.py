@@ -60,7 +60,9 @@ class Actors(ContractBase):
             for name, value in expected[actor.actor_id].items():
                 said = getattr(actor, name)
                 # What the store cannot tell cheaply it may leave out, but not get wrong.
-                assert said == value or (said is None and name not in self.store.actor_orderings)
+                assert said == value or (
+                    said is None and name not in self.store.backend.actor_orderings
+                )
             assert actor.latest_version == self.store.get_latest_version(actor.actor_id)
 
     def test_the_summaries_of_some_actors_are_those_of_a_listing(self) -> None:
@@ -102,7 +104,7 @@ class Actors(ContractBase):
         )
         self.save_actors(names)
         assert self.pages(limit=3) == sorted(names)
-        if "actor_id" in self.store.actor_orderings:
+        if "actor_id" in self.store.backend.actor_orderings:
             assert self.pages(limit=3, order_by="-actor_id") == sorted(names, reverse=True)
 
     def test_each_ordering_that_the_store_offers(self) -> None:
@@ -110,7 +112,7 @@ class Actors(ContractBase):
         for name in ACTOR_ORDERINGS:
             for sign in ("", "-"):
                 order_by = f"{sign}{name}"
-                if name not in self.store.actor_orderings:
+                if name not in self.store.backend.actor_orderings:
                     with raises(UnsupportedOperation):
                         self.store.get_actors(order_by=order_by)
                     continue
@@ -169,7 +171,7 @@ class Actors(ContractBase):
     def test_what_a_time_limit_leaves_is_found_by_going_on(self) -> None:
         # Those that come first were written last.
         names = sorted(self.save_actors(tuple(f"order-{number}" for number in range(9, 0, -1))))
-        for name in sorted(self.store.actor_orderings):
+        for name in sorted(self.store.backend.actor_orderings):
             found: list[str] = []
             cursor = None
             while True:
@@ -227,7 +229,7 @@ class Actors(ContractBase):
     def test_a_cursor_of_another_order_is_refused(self) -> None:
         for number in range(3):
             self.store.save_events(make_events(2, f"order-{number}"))
-        offered = sorted(self.store.actor_orderings)
+        offered = sorted(self.store.backend.actor_orderings)
         orders = [f"{sign}{name}" for name in offered for sign in ("", "-")]
         cursors = {
             order_by: self.store.get_actors(limit=1, order_by=order_by).next_cursor

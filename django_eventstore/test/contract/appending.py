@@ -121,7 +121,7 @@ class Appending(ContractBase):
             Event("order-3", "placed", {"n": 4}, version=7),
             Event("order-1", "paid", {"n": 5}),
         ]
-        if not self.store.supports_multi_actor_append:
+        if not self.store.backend.supports_multi_actor_append:
             with raises(UnsupportedOperation):
                 self.store.save_events(given)
             assert self.store.count_events() == 0
@@ -138,7 +138,7 @@ class Appending(ContractBase):
         assert self.store.get_events("order-2") == [saved[0], saved[2]]
 
     def test_an_append_of_several_actors_is_all_or_nothing(self) -> None:
-        if not self.store.supports_multi_actor_append:
+        if not self.store.backend.supports_multi_actor_append:
             return
         self.store.save_event(Event("order-2", "placed", version=5))
         before = list(self.store.read_all())
@@ -155,7 +155,7 @@ class Appending(ContractBase):
         assert [actor.actor_id for actor in self.store.get_actors()] == ["order-2"]
 
     def test_many_actors_in_one_append(self) -> None:
-        if not self.store.supports_multi_actor_append:
+        if not self.store.backend.supports_multi_actor_append:
             return
         given = [Event(f"order-{number % 300}", "placed", {"n": number}) for number in range(900)]
         saved = self.store.save_events(given)

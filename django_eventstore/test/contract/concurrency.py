@@ -147,7 +147,7 @@ class Concurrency(ContractBase):
         assert self.store.get_events("order-1") == [saved[0]]
 
     def test_threads_save_batches_across_actors(self) -> None:
-        if not self.store.supports_multi_actor_append:
+        if not self.store.backend.supports_multi_actor_append:
             raise SkipTest("the store has no appends of several actors")
         actor_ids = [f"order-{number}" for number in range(4)]
 

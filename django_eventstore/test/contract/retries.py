@@ -50,7 +50,7 @@ class Retries(ContractBase):
         assert self.store.count_events() == 31
 
     def test_saving_a_batch_of_several_actors_again(self) -> None:
-        if not self.store.supports_multi_actor_append:
+        if not self.store.backend.supports_multi_actor_append:
             return
         given = [*make_events(2, "order-1"), *make_events(2, "order-2")]
         saved = self.store.save_events(given)
@@ -103,7 +103,7 @@ class Retries(ContractBase):
         assert self.store.get_latest_version("order-1") == 1
 
     def test_an_id_of_another_actor_is_refused(self) -> None:
-        if not self.store.supports_unique_ids:
+        if not self.store.backend.supports_unique_ids:
             return
         given = make_events(1)[0]
         saved = self.store.save_event(given)

@@ -85,7 +85,7 @@ class Transactions(ContractBase):
 
     def atomic(self) -> transaction.Atomic:
         """Return a transaction on the store's own database."""
-        if not self.store.supports_transactions:
+        if not self.store.backend.supports_transactions:
             raise SkipTest("the store takes no part in transactions")
         atomic: transaction.Atomic = transaction.atomic(using=self.store.database)
         return atomic

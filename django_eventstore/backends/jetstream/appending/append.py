@@ -31,7 +31,7 @@ from ..codec import MAX_EVENTS, encode, header_block, load, message_id, position
 from ..reading.history import MAX_SUBJECTS, History, leader_get, leader_get_all
 from ..stored import Stored
 from ..streams.stream import ATOMIC_NEEDS, Stream, check_stream
-from ..version_cache import Head, VersionCache
+from ..version_cache import Head, HeadCache
 from .ids import StoredIds
 
 WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
@@ -80,7 +80,7 @@ class Appender:
             each other away at the server.
     """
 
-    def __init__(self, stream: Stream, cache: VersionCache, ids: StoredIds, turns: Turns) -> None:
+    def __init__(self, stream: Stream, cache: HeadCache, ids: StoredIds, turns: Turns) -> None:
         self.stream = stream
         self.cache = cache
         self.ids = ids
@@ -89,7 +89,7 @@ class Appender:
     async def append(
         self, call: Call, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed]:
-        """See ``Backend._append()``."""
+        """See ``Backend.append()``."""
         unsure = [new.event.id for new in events if not take_fresh(new.event.id)]
         actors = {new.event.actor_id for new in events}
         if len(actors) > 1 and not self.stream.atomic:

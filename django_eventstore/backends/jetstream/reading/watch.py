@@ -12,7 +12,7 @@ from typing import Final
 from asgiref.sync import sync_to_async
 from nats.errors import Error as NatsError
 
-from ....store.subscriptions import Watch
+from ...watch import Watch
 from ..client.connection import Connection
 
 logger = logging.getLogger("django_eventstore")

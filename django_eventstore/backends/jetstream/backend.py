@@ -1,0 +1,374 @@
+"""The primitives on a JetStream stream, in terms of the rooms beside this module."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from django.core.checks import CheckMessage
+
+from ...events.event import Event, Snapshot
+from ...events.results import ReplayError
+from ..base import Backend
+from ..values import (
+    ActorPage,
+    ActorQuery,
+    ActorRange,
+    ActorSummary,
+    CachedVersion,
+    NewEvent,
+    Placed,
+    Selection,
+    StoreStatistics,
+)
+from ..watch import Watch
+from .appending.append import Appender
+from .appending.ids import StoredIds
+from .checks import check_durability, check_options
+from .client.call import Call
+from .client.operation import Turns
+from .codec import POSITION_BITS
+from .config import HEAD_LIFETIME, JetStreamConfig
+from .listing.actors import list_by_id, list_by_position, summaries
+from .listing.counting import count_all, estimate
+from .listing.listing import Listing
+from .names import EVENTS, SNAPSHOTS, stream_name
+from .pairing import Paired, both_forms, both_readers, thread_form
+from .reading.actor_reader import ActorReader
+from .reading.history import History, leader_get
+from .reading.snapshots import SnapshotReader, Snapshots
+from .reading.store_reader import ActorSelection, Judge, StoreReader
+from .reading.watch import JetStreamWatch
+from .streams.prune import prune
+from .streams.receipts import give_receipt, is_outlived
+from .streams.stream import (
+    ATOMIC_NEEDS,
+    ATOMIC_SINCE,
+    find_stream,
+    forget_streams,
+    open_stream,
+    set_up,
+)
+from .version_cache import (
+    NO_HEAD,
+    Entry,
+    Head,
+    HeadCache,
+    LocalHeadCache,
+    SharedHeadCache,
+)
+
+UNLIMITED: Final = 100_000
+"""The seconds that a listing may take, whatever its time limit."""
+
+
+class Shared:
+    """What all store objects of this process on one stream share."""
+
+    def __init__(self, options: JetStreamConfig, name: str) -> None:
+        lifetime = HEAD_LIFETIME.total_seconds()
+        self.cache: HeadCache
+        if options.version_cache:
+            scope = "\n".join([*sorted(options.safe_servers), options.domain, name])
+            self.cache = SharedHeadCache(options.version_cache, scope, lifetime)
+        else:
+            self.cache = LocalHeadCache(options.version_cache_size, lifetime)
+        self.ids = StoredIds()
+        self.turns = Turns()
+        self.listing = Listing()
+
+
+_shared: dict[tuple[str, str], Shared] = {}
+# In a forked child: locks and turns that other threads of the parent held would never be given.
+os.register_at_fork(after_in_child=_shared.clear)
+
+
+class JetStreamBackend(Paired, Backend):
+    """The primitives on a stream of the namespace's own. See ``docs/jetstream.md``."""
+
+    options_class = JetStreamConfig
+    options: JetStreamConfig
+    supports_unique_ids = False
+    looks_for_ids_first = True
+    supports_lookup = False
+    supports_pruning = True
+    multi_actor_append_needs = ATOMIC_NEEDS
+    actor_orderings = frozenset({"actor_id", "last_position"})
+
+    @property
+    def supports_multi_actor_append(self) -> bool:  # type: ignore[override]
+        """Whether an append can hold events of several actors; True while that is not known.
+
+        The server's version is known once the store has been used; the append itself goes by
+        what the stream says.
+        """
+        version = self.call().connection.server_version
+        return self.options.allow_atomic and (version == (0,) or version >= ATOMIC_SINCE)
+
+    def stream_name(self, namespace: str) -> str:
+        """Return the name of the stream that holds the events of ``namespace``."""
+        return stream_name(namespace, self.options.stream_name)
+
+    def version_cache(self, namespace: str) -> HeadCache:
+        return self._shared(namespace).cache
+
+    def check_cached_versions(
+        self, namespace: str, actor_id: str | None = None
+    ) -> Iterator[CachedVersion]:
+        for entry in self._shared(namespace).cache.entries():
+            if actor_id in (None, entry.actor_id):
+                cached, actual = entry.head, self._true_head(namespace, entry)
+                yield CachedVersion(
+                    entry.actor_id,
+                    cached.version,
+                    actual.version,
+                    cached.appends,
+                    actual.appends,
+                    entry.writer,
+                )
+
+    async def _head(self, namespace: str, entry: Entry) -> Head:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        if stream is None:
+            return NO_HEAD
+        return await History(stream, entry.actor_id).head(call, entry.head)
+
+    _true_head = thread_form(_head)
+
+    def _shared(self, namespace: str) -> Shared:
+        key = self.options.stream_key, namespace
+        shared = _shared.get(key)
+        if shared is None:
+            shared = _shared.setdefault(key, Shared(self.options, self.stream_name(namespace)))
+        return shared
+
+    def forget(self, namespace: str) -> None:
+        forget_streams(self.options, namespace)
+        shared = self._shared(namespace)
+        shared.cache.clear()
+        shared.ids.clear()
+        shared.listing = Listing()  # whoever reads the old one keeps it as it is
+
+    # -- writing
+
+    async def _append(
+        self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
+    ) -> list[Placed]:
+        call = self.call()
+        stream = await open_stream(call, namespace)
+        shared = self._shared(namespace)
+        appender = Appender(stream, shared.cache, shared.ids, shared.turns)
+        return await appender.append(call, events, expected_version)
+
+    append, aappend = both_forms(_append)
+
+    async def _save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> None:
+        call = self.call()
+        stream = await open_stream(call, namespace, SNAPSHOTS)
+        keep = self.options.snapshots_kept
+        await Snapshots(stream, snapshot.actor_id).save(call, snapshot, state, keep)
+
+    save_snapshot, asave_snapshot = both_forms(_save_snapshot)
+
+    async def _delete_snapshots(
+        self, namespace: str, actor_id: str, from_version: int, to_version: int
+    ) -> int:
+        call = self.call()
+        stream = await find_stream(call, namespace, SNAPSHOTS)
+        if stream is None:
+            return 0
+        snapshots = Snapshots(stream, actor_id)
+        held = await snapshots.versions(call)
+        gone = [version for version in held if from_version <= version <= to_version]
+        await snapshots.delete(call, gone)
+        return len(gone)
+
+    delete_snapshots, adelete_snapshots = both_forms(_delete_snapshots)
+
+    async def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        return 0 if stream is None else await prune(call, History(stream, actor_id), to_version)
+
+    prune = thread_form(_prune)
+
+    async def _receipt(self, namespace: str) -> str:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        return "" if stream is None else await give_receipt(call, stream)
+
+    receipt = thread_form(_receipt)
+
+    async def _is_outlived(self, namespace: str, receipt: str) -> bool:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        return stream is not None and await is_outlived(call, stream, receipt)
+
+    is_outlived = thread_form(_is_outlived)
+
+    # -- reading one actor
+
+    async def _latest_version(self, namespace: str, actor_id: str) -> int:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        if stream is None:
+            return 0
+        cache = self._shared(namespace).cache
+        cached = cache.get(actor_id)
+        head = await History(stream, actor_id).head(call, cached)
+        if cached is None:
+            if head.appends:
+                cache.set(actor_id, head)
+        elif cached != head:
+            cache.counters.stale += 1
+            cache.delete(actor_id)
+        return head.version
+
+    latest_version, alatest_version = both_forms(_latest_version)
+
+    async def _open_actor(
+        self, call: Call, namespace: str, actor_id: str, selected: ActorRange
+    ) -> ActorReader | None:
+        stream = await find_stream(call, namespace)
+        return None if stream is None else ActorReader(History(stream, actor_id), selected)
+
+    read_actor, aread_actor = both_readers(_open_actor)
+
+    async def _open_snapshots(
+        self, call: Call, namespace: str, actor_id: str, max_version: int | None
+    ) -> SnapshotReader | None:
+        stream = await find_stream(call, namespace, SNAPSHOTS)
+        return None if stream is None else SnapshotReader(Snapshots(stream, actor_id), max_version)
+
+    read_snapshots, aread_snapshots = both_readers(_open_snapshots)
+
+    # -- reading the whole store
+
+    async def _open_store(
+        self, call: Call, namespace: str, selected: Selection
+    ) -> StoreReader | ActorSelection | None:
+        stream = await find_stream(call, namespace)
+        if stream is None:
+            return None
+        if selected.actor_id is not None:
+            return ActorSelection(History(stream, selected.actor_id), selected)
+        return StoreReader(stream, selected)
+
+    read_store, aread_store = both_readers(_open_store)
+
+    def watch(self, namespace: str) -> Watch:
+        subjects = f"{self.stream_name(namespace)}.{EVENTS}.>"
+        return JetStreamWatch(lambda: self.call().connection, subjects)
+
+    async def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        sequence = position >> POSITION_BITS
+        stored = None
+        if stream is not None and sequence:
+            stored = await leader_get(call, stream, seq=sequence)
+        if stream is None or stored is None:
+            return None
+        items = await Judge(stream).items(call, stored)
+        return next((item for item in items if item.position == position), None)
+
+    event_at, aevent_at = both_forms(_event_at)
+
+    async def _find_events(
+        self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
+    ) -> dict[str, Event]:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        if stream is None:
+            return {}
+        wanted = set(event_ids)
+        found: dict[str, Event] = {}
+        readers: list[ActorReader] | list[StoreReader]
+        if actor_ids is None:
+            readers = [StoreReader(stream, Selection())]
+        else:
+            readers = [ActorReader(History(stream, each), ActorRange()) for each in actor_ids]
+        for reader in readers:
+            while not reader.done and len(found) < len(wanted):
+                for item in await reader.page(self.call()):
+                    if isinstance(item, Event) and item.id in wanted:
+                        found.setdefault(item.id, item)
+        return found
+
+    find_events, afind_events = both_forms(_find_events)
+
+    async def _count_events(self, namespace: str, selected: Selection) -> int:
+        call = self.call()
+        stream = await find_stream(call, namespace)
+        if stream is None:
+            return 0
+        if not selected.filters:
+            return await count_all(stream, self.call)
+        reader = await self._open_store(call, namespace, selected)
+        count = 0
+        while reader is not None and not reader.done:
+            count += len(await reader.page(self.call()))
+        return count
+
+    count_events, acount_events = both_forms(_count_events)
+
+    async def _statistics(self, namespace: str) -> StoreStatistics:
+        stream = await find_stream(self.call(), namespace)
+        return StoreStatistics(0, 0) if stream is None else await estimate(stream, self.call)
+
+    statistics, astatistics = both_forms(_statistics)
+
+    async def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
+        after = query.after
+        limit = UNLIMITED if query.time_limit is None else min(query.time_limit, UNLIMITED)
+        until = time.monotonic() + limit
+        stream = await find_stream(self.call(), namespace)
+        if stream is None:
+            return ActorPage()
+        if query.name == "last_position":
+            return await list_by_position(self.call, stream, query, after, until)
+        listing = self._shared(namespace).listing
+        return await list_by_id(self.call, stream, listing, query, after, until)
+
+    list_actors, alist_actors = both_forms(_list_actors)
+
+    async def _actor_summaries(
+        self, namespace: str, actor_ids: Sequence[str]
+    ) -> dict[str, ActorSummary]:
+        stream = await find_stream(self.call(), namespace)
+        found = {} if stream is None else await summaries(self.call(), stream, actor_ids)
+        return {name: summary for name, summary in found.items() if summary is not None}
+
+    actor_summaries, aactor_summaries = both_forms(_actor_summaries)
+
+    # -- life cycle
+
+    async def _setup(
+        self, namespace: str, *, update: bool = False, check: bool = False
+    ) -> list[str]:
+        call = self.call()
+        await call.connect()
+        lines: list[str] = []
+        for kind in (EVENTS, SNAPSHOTS):
+            lines += await set_up(call, namespace, kind, update=update, check=check)
+        return lines
+
+    setup, asetup = both_forms(_setup)
+
+    def check(self) -> list[CheckMessage]:
+        return check_options(self.alias, self.options)
+
+    def check_deployment(self) -> list[CheckMessage]:
+        return check_durability(self.alias, self.options)
+
+    def describe(self, namespace: str) -> dict[str, Any]:
+        return {
+            "servers": ", ".join(self.options.safe_servers),
+            "stream": self.stream_name(namespace),
+            "max_age": self.options.max_age,
+            "replicas": self.options.replicas,
+            "version_cache": self.options.version_cache or "of each process",
+        }
