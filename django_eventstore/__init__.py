@@ -12,6 +12,7 @@ from .events.metadata import (
     event_metadata,
 )
 from .events.results import Replayed, ReplayError, ReplayResult
+from .events.upcasting import register_upcaster
 from .exceptions import (
     DuplicateEventError,
     EventStoreError,
@@ -22,6 +23,7 @@ from .exceptions import (
     UnsupportedOperation,
     VersionConflictError,
 )
+from .folds import register_fold
 from .sharding import HashRing, HashRingConfig, ShardConfig, ShardManager
 from .store import MUST_EXIST, EventStore
 
@@ -55,4 +57,6 @@ __all__ = [
     "event_metadata",
     "event_store",
     "event_stores",
+    "register_fold",
+    "register_upcaster",
 ]

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Unpack
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
+from typing import Final, Unpack
 
 from asgiref.sync import sync_to_async
 
-from ..backends.values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
+from ..backends.values import ActorPage, ActorQuery, ActorSummary, Selection, StoreStatistics
 from ..events.event import Event
 from ..events.results import ReplayError
 from ..events.upcasting import upcast_item
 from ..events.validation import check_integer
 from ..exceptions import UnsupportedOperation
 from .arguments import Filters, actor_query, checked_actor_ids, lookup, selection
-from .malformed import ReadingBase
-from .skips import SkipReasons
+from .malformed import ReadingBase, SkipReasons
+
+ACTORS_AT_ONCE: Final = 500
+"""How many actors iter_actors() holds in memory at once."""
+
+NEWEST: Final = Selection(reverse=True, limit=1)
 
 
 class Lookups(ReadingBase):
-    """get_actors(), get_actor_summaries(), get_event(), count_events() and get_statistics()."""
+    """get_actors(), get_event(), count_events() and the like."""
 
     def get_actors(
         self,
@@ -65,6 +70,22 @@ class Lookups(ReadingBase):
         if limit == 0:
             return ActorPage()
         return await self.backend.alist_actors(self.namespace, query)
+
+    def iter_actors(self, *, search: str = "") -> Iterator[ActorSummary]:
+        """Yield all actors in the order of their ids, code point by code point.
+
+        Args:
+            search: only actors whose id contains this text, as written.
+
+        Raises:
+            InvalidEventError: ``search`` is no text.
+            StoreUnavailableError: the store cannot be reached.
+        """
+        return _each_actor(self._pinned(), search)
+
+    def aiter_actors(self, *, search: str = "") -> AsyncIterator[ActorSummary]:
+        """See iter_actors()."""
+        return _aeach_actor(self._pinned(), search)
 
     def get_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
         """Return what get_actors() says of each of these actors; those without events are left out.
@@ -148,6 +169,18 @@ class Lookups(ReadingBase):
         selected = selection(**filters)
         return 0 if selected.nothing else await self.backend.acount_events(self.namespace, selected)
 
+    def last_position(self) -> int:
+        """Return the position of the store's newest event, a malformed one too; 0 for none."""
+        newest = self.backend.read_store(self.namespace, NEWEST)
+        return next((item.position or 0 for item in newest), 0)
+
+    async def alast_position(self) -> int:
+        """See last_position()."""
+        async with aclosing(self.backend.aread_store(self.namespace, NEWEST)) as newest:
+            async for item in newest:
+                return item.position or 0
+        return 0
+
     def get_statistics(self) -> StoreStatistics:
         """Return how many events and actors the store holds; estimates where counting is slow."""
         return self.backend.statistics(self.namespace)
@@ -171,3 +204,24 @@ class Lookups(ReadingBase):
                 f"{', '.join(sorted(self.backend.actor_orderings))}."
             )
         return query
+
+
+def _each_actor(store: Lookups, search: str) -> Iterator[ActorSummary]:
+    cursor = None
+    while True:
+        page = store.get_actors(search=search, limit=ACTORS_AT_ONCE, cursor=cursor)
+        yield from page
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _aeach_actor(store: Lookups, search: str) -> AsyncIterator[ActorSummary]:
+    cursor = None
+    while True:
+        page = await store.aget_actors(search=search, limit=ACTORS_AT_ONCE, cursor=cursor)
+        for actor in page:
+            yield actor
+        cursor = page.next_cursor
+        if cursor is None:
+            return

@@ -14,9 +14,8 @@ from ..events.results import ReplayError, ReplayResult
 from ..events.upcasting import aupcast, upcast
 from ..events.validation import check_text
 from .arguments import Bounds, actor_range
-from .malformed import ReadingBase, aevents_of, events_of
+from .malformed import ReadingBase, SkipReasons, aevents_of, events_of
 from .observability import aobserve_items, observe_items
-from .skips import SkipReasons
 
 
 class ActorReading(ReadingBase):

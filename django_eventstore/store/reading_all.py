@@ -16,9 +16,8 @@ from ..events.results import ReplayError
 from ..events.upcasting import aupcast, upcast
 from . import subscriptions
 from .arguments import Reading, selection
-from .malformed import ReadingBase, aevents_of, events_of
+from .malformed import ReadingBase, SkipReasons, aevents_of, events_of
 from .observability import aobserve_items, observe_items
-from .skips import SkipReasons
 from .subscriptions import Stop
 
 

@@ -1,22 +1,20 @@
 """EventStore: the facade, the same for every backend.
 
-It validates, merges metadata, settles retries, sends signals, and leaves storing to the
-primitives of ``backends/base.py``. Each method that may wait for a server has an asynchronous
-twin, named with an ``a`` in front, which says and does the same. Where they are, in ``facade/``:
+It validates, merges metadata, settles retries, sends signals, and leaves storing to the primitives
+of its ``backend`` (``backends/base.py``). Each method that may wait for a server has an
+asynchronous twin, named with an ``a`` in front, which says and does the same. Where they are:
 
-base.py            alias, namespace, with_namespace()
-saving.py          save_event(), save_events()
-updating.py        update()
-actor_reading.py   get_events(), iter_events(), both also …_with_errors(); get_latest_version()
-snapshots.py       save_snapshot(), delete_snapshots(), get_latest_snapshot(),
-                   iter_snapshots_with_errors(), get_snapshot_versions()
-replaying.py       replay()
-store_reading.py   read_all(), read_all_with_errors(), subscribe()
-lookups.py         get_actors(), get_actor_summaries(), get_event(), get_event_with_errors(),
-                   get_event_by_id(), count_events(), get_statistics()
-
-What every backend may do in its own way is in ``backends/base.py``: close(), setup(), check(),
-describe() and the like.
+base.py         alias, namespace, backend, with_namespace(), setup(), check(), describe(), close()
+saving.py       save_event(), save_events()
+updating.py     update()
+reading.py      get_events(), iter_events(), both also …_with_errors(); get_latest_version()
+replaying.py    replay()
+snapshots.py    save_snapshot(), delete_snapshots(), get_latest_snapshot(),
+                iter_snapshots_with_errors(), get_snapshot_versions()
+reading_all.py  read_all(), read_all_with_errors(), subscribe()
+lookups.py      get_actors(), iter_actors(), get_actor_summaries(), get_event(),
+                get_event_with_errors(), get_event_by_id(), count_events(), last_position(),
+                get_statistics()
 """
 
 from __future__ import annotations

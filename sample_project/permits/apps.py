@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from django_eventstore.folds import register_fold
+from django_eventstore import register_fold
 
 
 class PermitsConfig(AppConfig):

@@ -65,6 +65,16 @@ class Actors(ContractBase):
                 )
             assert actor.latest_version == self.store.get_latest_version(actor.actor_id)
 
+    def test_all_actors_in_the_order_of_their_ids(self) -> None:
+        assert list(self.store.iter_actors()) == []
+        self.save_actors(("order-2", "Order-1", "order-1", "stock"))
+        listed = self.store.get_actors().actors
+        assert list(self.store.iter_actors()) == listed
+        assert [actor.actor_id for actor in self.store.iter_actors(search="order")] == [
+            "order-1",
+            "order-2",
+        ]
+
     def test_the_summaries_of_some_actors_are_those_of_a_listing(self) -> None:
         self.save_actors(("order-1", "order-2", "Order-1"))
         listed = {actor.actor_id: actor for actor in self.store.get_actors()}

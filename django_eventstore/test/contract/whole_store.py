@@ -40,6 +40,14 @@ class WholeStore(ContractBase):
         assert list(self.store.read_all(reverse=True)) == saved[::-1]
         check_ascending(saved)
 
+    def test_the_last_position_is_that_of_the_newest_event(self) -> None:
+        assert self.store.last_position() == 0
+        for event in self.save_orders():
+            newest = event.position
+        assert self.store.last_position() == newest
+        elsewhere = self.open(f"{self.namespace}-elsewhere")
+        assert elsewhere.last_position() == 0
+
     def test_each_filter_selects_exactly_its_events(self) -> None:
         saved = self.save_orders()
         hour = timedelta(hours=1)
