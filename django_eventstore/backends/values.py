@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -75,13 +75,7 @@ class Selection:
     @property
     def filters(self) -> bool:
         """Whether anything but positions and the limit selects."""
-        return not (
-            self.event_types is None
-            and self.actor_id is None
-            and self.correlation_id is None
-            and self.since is None
-            and self.until is None
-        )
+        return replace(self, after=None, before=None, limit=None, reverse=False) != EVERYTHING
 
     @property
     def nothing(self) -> bool:
@@ -97,6 +91,9 @@ class Selection:
             and (self.since is None or event.timestamp >= self.since)
             and (self.until is None or event.timestamp <= self.until)
         )
+
+
+EVERYTHING: Final = Selection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

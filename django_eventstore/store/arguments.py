@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict, Unpack
 
 import orjson
 
@@ -235,45 +235,38 @@ def actor_range(
     )
 
 
-def selection(
-    after: int | None = None,
-    *,
-    before: int | None = None,
-    limit: int | None = None,
-    reverse: bool = False,
-    event_types: Collection[str] | None = None,
-    actor_id: str | None = None,
-    correlation_id: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Selection:
+def selection(after: int | None = None, **reading: Unpack[Reading]) -> Selection:
     """Return what the primitives call the arguments of EventStore.read_all()."""
-    for name, number in (("after", after), ("before", before), ("limit", limit)):
-        if number is not None:
-            check_integer(name, number, minimum=0)
-    if actor_id is not None:
-        check_text("actor_id", actor_id)
-    if correlation_id is not None:
-        check_characters("correlation_id", correlation_id)
+    given: dict[str, Any] = {"after": after, **reading}
     return Selection(
-        after=after,
-        before=before,
-        limit=limit,
-        reverse=bool(reverse),
-        event_types=None if event_types is None else _event_types(event_types),
-        actor_id=actor_id,
-        correlation_id=correlation_id,
-        since=None if since is None else check_timestamp("since", since),
-        until=None if until is None else check_timestamp("until", until),
+        **{
+            name: _CHECKS[name](name, value) if name in _CHECKS else value
+            for name, value in given.items()
+            if value is not None
+        }
     )
 
 
-def _event_types(event_types: Collection[str]) -> frozenset[str]:
-    if isinstance(event_types, str) or not isinstance(event_types, Iterable):
-        raise InvalidEventError(
-            "event_types", f"must be a list of event types, got {event_types!r}."
-        )
-    return frozenset(check_text("event_types", name) for name in event_types)
+def _check_count(name: str, number: object) -> int:
+    return check_integer(name, number, minimum=0)
+
+
+def _check_names(name: str, names: Collection[str]) -> frozenset[str]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InvalidEventError(name, f"must be a list of event types, got {names!r}.")
+    return frozenset(check_text(name, each) for each in names)
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "after": _check_count,
+    "before": _check_count,
+    "limit": _check_count,
+    "event_types": _check_names,
+    "actor_id": check_text,
+    "correlation_id": check_characters,
+    "since": check_timestamp,
+    "until": check_timestamp,
+}
 
 
 def actor_query(

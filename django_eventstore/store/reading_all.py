@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import aclosing
-from datetime import datetime
 from functools import partial
 from typing import Unpack
 
@@ -24,19 +23,7 @@ from .subscriptions import Stop
 class StoreReading(ReadingBase):
     """read_all() and subscribe()."""
 
-    def read_all(
-        self,
-        after: int | None = None,
-        *,
-        limit: int | None = None,
-        event_types: Collection[str] | None = None,
-        actor_id: str | None = None,
-        correlation_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        before: int | None = None,
-        reverse: bool = False,
-    ) -> Iterator[Event]:
+    def read_all(self, after: int | None = None, **reading: Unpack[Reading]) -> Iterator[Event]:
         """Yield the events of the whole store in position order, in bounded memory.
 
         Never skips an event that commits late, so ``event.position`` is a checkpoint: go on
@@ -58,17 +45,7 @@ class StoreReading(ReadingBase):
             InvalidEventError: an argument is wrong.
             StoreUnavailableError: the store cannot be reached.
         """
-        selected = selection(
-            after,
-            limit=limit,
-            event_types=event_types,
-            actor_id=actor_id,
-            correlation_id=correlation_id,
-            since=since,
-            until=until,
-            before=before,
-            reverse=reverse,
-        )
+        selected = selection(after, **reading)
         return events_of(self._read_items(selected))
 
     def aread_all(
