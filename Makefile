@@ -54,9 +54,10 @@ run: $(VENV)/sample ## Serve the sample project [STORE=jetstream] [ADDRESS=127.0
 test: lint types docs ## Check everything, and run every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/dev ## Check style and format
+lint: $(VENV)/dev ## Check style, format and which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: $(VENV)/dev ## Put style and format right
 	$(BIN)/ruff check --fix .

@@ -124,13 +124,13 @@ class Lookups(ReadingBase):
     async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
         """See get_event_with_errors()."""
         namespace = self.namespace
-        found = await self.backend.aevent_at(
-            namespace, check_integer("position", position, minimum=0)
-        )
+        check_integer("position", position, minimum=0)
+        found = await self.backend.aevent_at(namespace, position)
         item = None if found is None else upcast_item(found)
         if isinstance(item, ReplayError):
-            reasons = SkipReasons(self.alias, namespace)
-            return await sync_to_async(self._met)(namespace, item, reasons)
+            return await sync_to_async(self._met)(
+                namespace, item, SkipReasons(self.alias, namespace)
+            )
         return item
 
     def get_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
@@ -171,8 +171,9 @@ class Lookups(ReadingBase):
 
     def last_position(self) -> int:
         """Return the position of the store's newest event, a malformed one too; 0 for none."""
-        newest = self.backend.read_store(self.namespace, NEWEST)
-        return next((item.position or 0 for item in newest), 0)
+        for item in self.backend.read_store(self.namespace, NEWEST):
+            return item.position or 0
+        return 0
 
     async def alast_position(self) -> int:
         """See last_position()."""
@@ -210,7 +211,8 @@ def _each_actor(store: Lookups, search: str) -> Iterator[ActorSummary]:
     cursor = None
     while True:
         page = store.get_actors(search=search, limit=ACTORS_AT_ONCE, cursor=cursor)
-        yield from page
+        for actor in page:
+            yield actor
         cursor = page.next_cursor
         if cursor is None:
             return

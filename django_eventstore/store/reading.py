@@ -123,7 +123,10 @@ class ActorReading(ReadingBase):
                 actor_id,
             )
         ):
-            yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
+            if isinstance(item, ReplayError):
+                yield self._met(namespace, item, reasons)
+            else:
+                yield item
 
     async def _aitems(
         self, namespace: str, actor_id: str, selected: ActorRange

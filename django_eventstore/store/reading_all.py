@@ -126,7 +126,10 @@ class StoreReading(ReadingBase):
             return
         reasons = SkipReasons(self.alias, namespace)
         for item in upcast(self.backend.read_store(namespace, selected)):
-            yield self._met(namespace, item, reasons) if isinstance(item, ReplayError) else item
+            if isinstance(item, ReplayError):
+                yield self._met(namespace, item, reasons)
+            else:
+                yield item
 
     async def _astore_items(
         self, namespace: str, selected: Selection

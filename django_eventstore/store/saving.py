@@ -99,9 +99,8 @@ class Saving(StoreBase):
             for event, *_ in new:
                 operation.add(event)
             if isinstance(expected_version, Expect):
-                check_exists(
-                    given[0], await self.backend.alatest_version(namespace, given[0].actor_id)
-                )
+                latest = await self.backend.alatest_version(namespace, given[0].actor_id)
+                check_exists(given[0], latest)
                 expected_version = None
             try:
                 placed = await self.backend.aappend(namespace, new, expected_version)
