@@ -211,8 +211,7 @@ def _each_actor(store: Lookups, search: str) -> Iterator[ActorSummary]:
     cursor = None
     while True:
         page = store.get_actors(search=search, limit=ACTORS_AT_ONCE, cursor=cursor)
-        for actor in page:
-            yield actor
+        yield from page
         cursor = page.next_cursor
         if cursor is None:
             return
