@@ -13,11 +13,11 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from ..events.event import Event
+from ..events.json import ABSENT, Path, leaves, path_text, plain, same_json
 from ..events.results import ReplayError
 from ..events.validation import MAX_VERSION
 from ..folds import Fold
 from ..store import EventStore
-from .diff import ABSENT, Path, leaves, path_text, plain, same
 from .folding import UNREGISTERED, Folded, beginning, fold_to, folding
 from .json_tree import scalar_text
 from .limits import Deadline
@@ -92,7 +92,7 @@ class Blame:
         # Without the data: it may be large, and is not needed.
         culprit = replace(event, data={})
         for path, value in values.items():
-            if path not in self.values or not same(self.values[path], value):
+            if path not in self.values or not same_json(self.values[path], value):
                 self.last[path] = culprit
                 if len(self.first) < FIRSTS_KEPT:
                     self.first.setdefault((path, scalar_text(value)), culprit)
@@ -277,7 +277,7 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
             version = item.version or 0
             now = _field(scope, actor_id, state, wanted)
             revealed = revealed or _reveals(scope, actor_id, state)
-            if (now is ABSENT) is not (value is ABSENT) or not same(now, value):
+            if (now is ABSENT) is not (value is ABSENT) or not same_json(now, value):
                 changes.append(Change(replace(item, data={}), value, now))
                 counted += 1
             value = now

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from ..events.event import Event
-from .diff import leaves, path_text
+from ..events.json import leaves, path_text
 from .json_tree import scalar_text
 from .scope import Scope
 

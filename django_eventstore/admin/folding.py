@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..events.event import Event, Snapshot
+from ..events.json import plain
 from ..events.results import ReplayError
 from ..folds import Fold, fold_for
 from ..store import EventStore
-from .diff import plain
 from .limits import Deadline, scan
 
 CHECKPOINT_EVERY: Final = 1000

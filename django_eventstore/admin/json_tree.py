@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .diff import Path
+from ..events.json import Path
 from .redaction import Masked
 
 LARGEST_INLINE: Final = 100_000

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from ..conf import event_stores
 from ..events.event import Event
+from ..events.json import plain
 from ..events.results import ReplayError
 from ..events.validation import MAX_VERSION
 from ..exceptions import (
@@ -28,7 +29,6 @@ from ..exceptions import (
 )
 from ..store import EventStore
 from .compat import BREADCRUMBS_ARE_LISTS
-from .diff import plain
 from .limits import Deadline
 from .options import AdminOptions, admin_options
 from .redaction import Redaction, audit, cause_of, kind_of

@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..events.event import Snapshot
+from ..events.json import Difference, leaf_differences, plain, same_json
 from ..events.results import ReplayError
 from ..folds import Fold
-from .diff import Difference, differences, plain
 from .filters import moment
 from .folding import (
     UNREGISTERED,
@@ -136,7 +136,7 @@ def _compare(
         # Without an event, no version is before it.
         before = scope.shown_state(actor_id, folded.before) if folded.event else after
     both = folded.complete and (other is None or other.complete)
-    changes = differences(before, after) if both else []
+    changes = list(leaf_differences(before, after)) if both else []
     marked = {change.path for change in changes}
     text = indented(after)
     shown = Shown(
@@ -170,10 +170,9 @@ def _check_snapshot(
     is_its_own_base = full.base == found.version
     if not (quick.complete and full.complete) or quick.failure or full.failure or is_its_own_base:
         return SnapshotCheck(found, None, quick.applied, None, [])
-    changes = differences(
-        scope.shown_state(actor_id, full.state), scope.shown_state(actor_id, quick.state)
-    )
-    agrees = plain(full.state) == plain(quick.state)
+    one, two = (scope.shown_state(actor_id, folded.state) for folded in (full, quick))
+    changes = list(leaf_differences(one, two))
+    agrees = same_json(plain(full.state), plain(quick.state))
     limit = scope.options.json_nodes
     return SnapshotCheck(
         found, None, quick.applied, agrees, changes[:limit], max(len(changes) - limit, 0)

@@ -11,8 +11,8 @@ from pprint import pformat
 from typing import Any, Final
 
 from ..events.event import Event
+from ..events.json import plain, same_json
 from ..folds import Fold
-from .diff import plain
 from .folding import UNREGISTERED, beginning, fold_to, folding
 from .redaction import Masked
 from .scope import Scope
@@ -167,7 +167,7 @@ def _fold_alike(fold: Fold, given: _Given) -> bool:
         Event(event.actor_id, event.event_type, event.data, event.version) for event in given.events
     ]
     try:
-        return bool(_folded(fold, given.state, bare) == _folded(fold, given.state, given.events))
+        return same_json(*(_folded(fold, given.state, events) for events in (bare, given.events)))
     except Exception:  # a project's fold may raise anything: then give it all there is
         return False
 

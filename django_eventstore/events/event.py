@@ -12,6 +12,7 @@ import orjson
 from ..exceptions import InvalidEventError
 from . import metadata as keys
 from .ids import new_id, take_fresh
+from .json import differences, same_json
 from .validation import (
     MAX_VERSION,
     check_data,
@@ -336,7 +337,21 @@ def same_event(given: Event, stored: Event) -> bool:
         # In UTC: in the hour that a clock is set back, equal times of two zones compare unequal.
         and given.timestamp.astimezone(UTC) == stored.timestamp.astimezone(UTC)
         and given.metadata.items() <= stored.metadata.items()
-        # As text: 1, 1.0 and True are equal in Python, and different JSON.
-        and orjson.dumps(given.data, option=orjson.OPT_SORT_KEYS)
-        == orjson.dumps(stored.data, option=orjson.OPT_SORT_KEYS)
+        and same_json(given.data, stored.data)
     )
+
+
+def event_differences(event: Event, other: Event) -> list[str]:
+    """Return the fields in which two events differ, but for positions, each with both values.
+
+    Keys in another order are a difference here: stores keep the order.
+    """
+    one, two = event.to_dict(), other.to_dict()
+    del one["position"], two["position"]
+    if orjson.dumps(one) == orjson.dumps(two):  # the quick way for most events
+        return []
+    return [
+        str(found)
+        for name in one
+        for found in differences(one[name], two[name], (name,), ordered=True)
+    ]

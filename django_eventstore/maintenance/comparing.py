@@ -7,8 +7,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from ..backends.values import ActorRange, Selection
-from ..events.event import Event
-from ..events.json import event_differences
+from ..events.event import Event, event_differences
 from ..store import EventStore
 from ..store.actors import iter_actor_pages
 from .verifying import Finding, Verification
@@ -97,8 +96,8 @@ class _Comparison:
                 self._report("missing", f"{here.event_type!r} is only in {self.names[0]}", here)
             elif here is None and there is not None:
                 self._report("extra", f"{there.event_type!r} is only in {self.names[1]}", there)
-            elif here and there and (differences := event_differences(here, there)):
-                self._report("different", "; ".join(differences), here)
+            elif here and there and (found := event_differences(here, there)):
+                self._report("different", "; ".join(found), here)
 
 
 def _paired(

@@ -9,8 +9,7 @@ from typing import Final
 
 from ..backends.base import assign_versions
 from ..backends.values import Selection
-from ..events.event import Event, same_event
-from ..events.json import event_differences
+from ..events.event import Event, event_differences, same_event
 from ..events.ndjson import BadLine, Line, to_line
 from ..events.results import ReplayError
 from ..exceptions import (

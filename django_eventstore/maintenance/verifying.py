@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..backends.values import ActorSummary
 from ..events.event import Event, Snapshot
-from ..events.json import differing, same_json
+from ..events.json import differences
 from ..events.results import ReplayError
 from ..events.validation import encode_json
 from ..folds import Fold, fold_for
@@ -299,10 +299,8 @@ class _SnapshotCheck:
         if self.version != self.snapshot.version:
             return f"{where}: there is no event of that version"
         try:
-            encode_json("state", self.state)
+            _, state = encode_json("state", self.state)
         except ValueError as error:
             return f"{where}: the fold's state is no JSON: {error}"
-        if same_json(self.snapshot.state, self.state):
-            return None
-        differences = differing("state", self.snapshot.state, self.state)
-        return f"{where} differs from a replay: {'; '.join(differences)}"
+        found = "; ".join(map(str, differences(self.snapshot.state, state, ("state",))))
+        return f"{where} differs from a replay: {found}" if found else None

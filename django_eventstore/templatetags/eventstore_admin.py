@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy
 
 from ..admin import raw_content
 from ..admin.charts import colour
-from ..admin.diff import ABSENT, path_text
 from ..admin.json_tree import scalar_text
 from ..admin.local_time import local
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
+from ..events.json import ABSENT, path_text
 from ..events.results import ReplayError
 
 register = template.Library()

@@ -59,6 +59,15 @@ def failing(state, event):
     raise LookupError("not written yet")
 
 
+def counting(state, event):
+    return {"kinds": {"a", "b"}, "open": True, "sum": 100}
+
+
+def counting_otherwise(state, event):
+    """The same, but for a number of another type; the order of keys is no difference."""
+    return {"sum": 100.0, "open": True, "kinds": ["a", "b"]}
+
+
 def named(function):
     return f"{__name__}.{function}"
 
@@ -130,6 +139,15 @@ def test_actors_whose_state_differs_are_shown(store):
     assert all("state['fee_due_cents']: " in each["differences"][0] for each in differences)
     assert (summary["differences"], summary["without_fold"]) == (len(changed), 1)
     assert ended.err == f"{len(changed)} states not the same."
+
+
+def test_states_are_compared_as_json(store):
+    folds = ("--apply", named("counting"), "--compare-with", named("counting_otherwise"))
+    ended = run("replay_events", "--all", *folds, format="json")
+
+    *differences, _ = map(json.loads, ended.out.splitlines())
+    assert len(differences) == 30
+    assert all(each["differences"] == ["state['sum']: 100 != 100.0"] for each in differences)
 
 
 def test_a_fold_that_raises_is_a_difference(store):

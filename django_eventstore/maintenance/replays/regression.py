@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...events.event import Event
-from ...events.json import differing, same_json
+from ...events.json import differences, plain
 from ...events.results import ReplayError
 from ...folds import Fold
 from ...store import EventStore
@@ -47,9 +47,9 @@ def compare_folds(
         version, count = item.version or version, count + 1
         for state in states:
             state.add(item)
-    left, right = (state.result for state in states)
-    if not same_json(left, right):
-        yield StateDifference(actor_id, version, list(differing("state", left, right)))
+    left, right = (plain(state.result) for state in states)
+    if found := [str(each) for each in differences(left, right, ("state",))]:
+        yield StateDifference(actor_id, version, found)
     yield count
 
 
