@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from .actors import recount
 from .tables import EVENTS
 from .vendor import Vendor
+from .vendors import vendor_of
+
+
+def flushing(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+    """Return the block in which Django's flush may empty the table of events, if there is one."""
+    if EVENTS in connection.introspection.table_names():
+        return vendor_of(connection).retention()
+    return nullcontext()
 
 
 def prune(vendor: Vendor, namespace: str, actor_id: str, to_version: int) -> int:
