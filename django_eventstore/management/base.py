@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -30,16 +30,30 @@ from ..backends.database.errors import explain
 from ..conf import event_stores, parse_duration
 from ..events.validation import check_integer
 from ..exceptions import EventStoreError, InvalidEventError
+from ..projections import Projection, get_projection
 from ..store import EventStore
 from ..workers.leases import DEFAULT_LEASE
-from .interrupts import Interrupt
-from .terminal import printable, to_json
-
-WRONG_ARGUMENTS: Final = 2
-INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells have it."""
+from .terminal import (
+    Interrupt,
+    Progress,
+    printable,
+    table,
+    terminal_width,
+    to_json,
+)
 
 _BROKEN_PIPE: Final = 141
+
+
+def wrong_arguments(text: str) -> CommandError:
+    """Return what ends a command that was asked for something that makes no sense."""
+    # No class of its own: Django prints the name of the class.
+    return CommandError(text, returncode=2)
+
+
+def stopped(text: str = "Stopped.") -> CommandError:
+    """Return what ends a command after Ctrl-C, with the exit status that shells have."""
+    return CommandError(text, returncode=130)
 
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -83,12 +97,7 @@ class EventStoreCommand(BaseCommand):
             metavar="NAME",
             help="the namespace (default: the store's own NAMESPACE)",
         )
-        parser.add_argument(
-            "--format",
-            choices=self.formats,
-            default=self.formats[0],
-            help=f"what to print (default: {self.formats[0]})",
-        )
+        add_format_argument(parser, self.formats)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -96,9 +105,9 @@ class EventStoreCommand(BaseCommand):
                 self.run(options)
             self.stdout.flush()
         except KeyboardInterrupt:
-            raise CommandError("Stopped.", returncode=INTERRUPTED) from None
+            raise stopped() from None
         except InvalidEventError as error:  # of an argument
-            raise CommandError(printable(str(error)), returncode=WRONG_ARGUMENTS) from error
+            raise wrong_arguments(printable(str(error))) from error
         except (EventStoreError, ImproperlyConfigured) as error:
             raise CommandError(printable(str(error))) from error
         except (DatabaseError, InterfaceError) as error:
@@ -126,19 +135,32 @@ class EventStoreCommand(BaseCommand):
     def store(
         self, options: dict[str, Any], name: str = "store", namespace: str = "namespace"
     ) -> EventStore:
-        """Return the store that the argument ``name`` names, in the namespace asked for."""
+        """Return the store that the argument ``name`` names, in the namespace asked for.
+
+        The argument ``namespace`` says which, and where it does not ``--namespace``.
+        """
         alias = options[name]
         try:
             store: EventStore = event_stores[alias]
         except ConnectionDoesNotExist as error:
             known = ", ".join(sorted(event_stores))
-            raise CommandError(
-                f"There is no store {printable(repr(alias))} in EVENT_STORES; there are: {known}.",
-                returncode=WRONG_ARGUMENTS,
+            raise wrong_arguments(
+                f"There is no store {printable(repr(alias))} in EVENT_STORES; there are: {known}."
             ) from error
-        if options[namespace] is None:
-            return store
-        return store.with_namespace(options[namespace])
+        asked = options["namespace"] if options[namespace] is None else options[namespace]
+        return store if asked is None else store.with_namespace(asked)
+
+    def two_stores(self, options: dict[str, Any]) -> tuple[EventStore, EventStore]:
+        """Return the stores of ``add_two_stores()``, which must not be the same."""
+        source = self.store(options, "source")
+        target = self.store(options, "target", "to_namespace")
+        if is_same(source, target):
+            raise wrong_arguments("FROM and TO are the same store and namespace.")
+        return source, target
+
+    def progress(self, label: str, total: int | None = None, *, joining: bool = False) -> Progress:
+        """Return a Progress that stops the work, where it is shown, if a signal has come."""
+        return Progress(self.stderr, label, total, joining=joining, on_step=self.between_steps)
 
     def between_steps(self) -> None:
         """Stop here if a signal has come; call it where nothing is half done."""
@@ -155,6 +177,65 @@ class EventStoreCommand(BaseCommand):
         """Print ``value`` as one line of JSON, to standard output unless said otherwise."""
         (out or self.stdout).write(to_json(value), style_func=str)
 
+    def print_report(
+        self,
+        options: dict[str, Any],
+        document: dict[str, Any],
+        text: str,
+        out: OutputWrapper | None = None,
+    ) -> None:
+        """Print what came of it: ``document`` with ``--format json``, else ``text``."""
+        if options["format"] == "json":
+            self.print_json(document, out)
+        else:
+            (out or self.stdout).write(text, style_func=str)
+
+    def print_table(self, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table, cut to the width of the terminal."""
+        for line in table(headers, rows, width=terminal_width(self.stdout)):
+            self.stdout.write(line)
+
+
+def is_same(store: EventStore, other: EventStore) -> bool:
+    """Tell whether two stores are one, in one namespace."""
+    return (store.alias, store.namespace) == (other.alias, other.namespace)
+
+
+def named_projection(name: str) -> Projection:
+    """Return the projection of that name, or end the command: a wrong argument."""
+    try:
+        return get_projection(name)
+    except ImproperlyConfigured as error:
+        raise wrong_arguments(str(error)) from error
+
+
+def add_two_stores(parser: CommandParser) -> None:
+    """Add the arguments of a command that moves events, for ``two_stores()``."""
+    parser.add_argument("source", metavar="FROM", help="the alias of the store to read")
+    parser.add_argument("target", metavar="TO", help="the alias of the store to write to")
+    parser.add_argument(
+        "--to-namespace",
+        metavar="NAME",
+        help="the namespace in TO (default: that of --namespace, or else TO's own)",
+    )
+
+
+def add_format_argument(
+    parser: CommandParser, formats: Sequence[str], meaning: str = "what to print"
+) -> None:
+    """Add ``--format``; the first is the default."""
+    parser.add_argument(
+        "--format",
+        choices=formats,
+        default=formats[0],
+        help=f"{meaning} (default: %(default)s)",
+    )
+
+
+def add_count(parser: CommandParser, name: str, default: int, meaning: str) -> None:
+    """Add an option that is a whole number from 1."""
+    parser.add_argument(name, type=positive, default=default, metavar="N", help=meaning)
+
 
 def add_lease_argument(
     parser: CommandParser,
@@ -162,13 +243,7 @@ def add_lease_argument(
 ) -> None:
     """Add ``--lease-seconds``, a whole number."""
     seconds = int(DEFAULT_LEASE.total_seconds())
-    parser.add_argument(
-        "--lease-seconds",
-        type=positive,
-        default=seconds,
-        metavar="N",
-        help=f"{meaning} (default: {seconds})",
-    )
+    add_count(parser, "--lease-seconds", seconds, f"{meaning} (default: %(default)s)")
 
 
 def positive(text: str) -> int:

@@ -1,15 +1,19 @@
-"""What the commands print: safe for a terminal, readable for people and for scripts."""
+"""What the commands print, safe for a terminal and readable for scripts; and Ctrl-C."""
 
 from __future__ import annotations
 
 import base64
 import re
 import shutil
+import signal
+import threading
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, Self
 
 import orjson
 from django.core.management.base import OutputWrapper
@@ -139,15 +143,24 @@ def terminal_width(out: OutputWrapper) -> int | None:
 class Progress:
     """How far a command has come: a bar on a terminal, elsewhere a plain line now and then.
 
+    It is taken away at the end of its ``with`` block.
+
     Args:
         out: where to (standard error, so that output can be piped on).
         label: what is being done.
         total: how much there is to do, in the unit of ``show(done)``; None: unknown.
         joining: what the first ``show()`` tells of was done before, and is not in the rate.
+        on_step: called with each ``show()``.
     """
 
     def __init__(
-        self, out: OutputWrapper, label: str, total: int | None = None, *, joining: bool = False
+        self,
+        out: OutputWrapper,
+        label: str,
+        total: int | None = None,
+        *,
+        joining: bool = False,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self.out = out
         self.label = label
@@ -157,6 +170,13 @@ class Progress:
         self._next = self.started + (0.0 if self.bar else _PLAIN_INTERVAL)
         self._drawn = False
         self._before = None if joining else 0
+        self._on_step = on_step
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.clear()
 
     def show(self, done: int, count: int, unit: str) -> None:
         """Show that ``done`` of the total is done, which makes ``count`` of ``unit``."""
@@ -164,6 +184,7 @@ class Progress:
             self._before = count
         rate = (count - self._before) / max(time.monotonic() - self.started, 0.001)
         self._show(f"{self._part(done)} {count:,} {unit}, {rate:,.0f}/s")
+        self._on_step()
 
     def show_part(self, done: int) -> None:
         """Show that ``done`` of the total is done, which is nothing that people count in."""
@@ -174,6 +195,11 @@ class Progress:
         if self._drawn:
             self._write("\r\x1b[K")
             self._drawn = False
+
+    def say(self, text: str) -> None:
+        """Print a line, of stored text too, where the bar is."""
+        self.clear()
+        self.out.write(printable(text))
 
     def _show(self, text: str) -> None:
         now = time.monotonic()
@@ -198,3 +224,53 @@ class Progress:
     def _write(self, text: str) -> None:
         self.out.write(text, style_func=str, ending="")
         self.out.flush()
+
+
+class Interrupt:
+    """Watches for SIGINT and SIGTERM inside its ``with`` block.
+
+    Ctrl-C once: finish what is begun, say how far it went, and end. Twice: end at once.
+
+    The first one is noted, for the work to ``check()`` where it can be left; in a ``waiting()``
+    block it raises at once, and so does the second one anywhere. What is raised is
+    KeyboardInterrupt. Outside the main thread there are no signals to watch, and nothing happens.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._waiting = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def is_set(self) -> bool:
+        """Tell whether a signal has come: so this can end a subscription, as its ``stop``."""
+        return self.requested
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let a signal raise at once inside the block, in which nothing is half done."""
+        self.check()
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested or self._waiting:
+            raise KeyboardInterrupt
+        self.requested = True

@@ -18,8 +18,15 @@ from permits.generator import generate
 
 from django_eventstore.events.ndjson import to_line
 from django_eventstore.management import terminal
-from django_eventstore.management.interrupts import Interrupt
-from django_eventstore.management.terminal import Progress, columns, fit, printable, table, to_json
+from django_eventstore.management.terminal import (
+    Interrupt,
+    Progress,
+    columns,
+    fit,
+    printable,
+    table,
+    to_json,
+)
 from tests.commands.conftest import MANAGE
 
 JSON = st.recursive(

@@ -8,7 +8,6 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...exceptions import UnsupportedOperation
 from ..base import EventStoreCommand
-from ..terminal import table, terminal_width
 
 
 class Command(EventStoreCommand):
@@ -72,5 +71,4 @@ read; 2 wrong arguments"""
         rows = [[row[name] for name in names] for row in document["stale"]]
         if rows:
             heads = [name.replace("_", " ") for name in names]
-            for line in table(heads, rows, width=terminal_width(self.stdout)):
-                self.stdout.write(line)
+            self.print_table(heads, rows)

@@ -13,13 +13,12 @@ from ...maintenance.transfer import BATCH_SIZE, ImportReport, copy_events
 from ...maintenance.verifying import Finding, Verification
 from ...store import EventStore
 from ..base import (
-    INTERRUPTED,
-    WRONG_ARGUMENTS,
     EventStoreCommand,
+    add_count,
+    add_two_stores,
     not_negative,
-    positive,
+    stopped,
 )
-from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):
@@ -43,26 +42,15 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("source", metavar="FROM", help="the alias of the store to read")
-        parser.add_argument("target", metavar="TO", help="the alias of the store to write")
-        parser.add_argument(
-            "--to-namespace",
-            metavar="NAME",
-            help="the namespace in TO (default: that of --namespace, or else TO's own)",
-        )
+        add_two_stores(parser)
         parser.add_argument(
             "--after",
             type=not_negative,
             metavar="POSITION",
             help="copy only events behind this position in FROM; a broken-off run names it",
         )
-        parser.add_argument(
-            "--batch-size",
-            type=positive,
-            default=BATCH_SIZE,
-            metavar="N",
-            help=f"how many events are stored at a time (default: {BATCH_SIZE})",
-        )
+        meaning = "how many events are stored at a time (default: %(default)s)"
+        add_count(parser, "--batch-size", BATCH_SIZE, meaning)
         parser.add_argument(
             "--on-error",
             choices=("stop", "skip"),
@@ -77,14 +65,7 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
         )
 
     def run(self, options: dict[str, Any]) -> None:
-        if options["to_namespace"] is None:
-            options["to_namespace"] = options["namespace"]
-        source = self.store(options, "source")
-        target = self.store(options, "target", "to_namespace")
-        if source.alias == target.alias and source.namespace == target.namespace:
-            raise CommandError(
-                "FROM and TO are the same store and namespace.", returncode=WRONG_ARGUMENTS
-            )
+        source, target = self.two_stores(options)
         report = self._copy(source, target, options)
         verification = None
         if not (report.stopped or options["no_verify"] or options["dry_run"]):
@@ -96,56 +77,47 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
     ) -> ImportReport:
         report = ImportReport()
         total = source.get_statistics().event_count if options["after"] is None else None
-        progress = Progress(self.stderr, "Copying", total)
+        with self.progress("Copying", total) as progress:
 
-        def on_bad(line: BadLine) -> None:
-            progress.clear()
-            self.stderr.write(printable(f"position {line.number}: {line.reason}"))
+            def on_bad(line: BadLine) -> None:
+                progress.say(f"position {line.number}: {line.reason}")
 
-        def on_progress(now: ImportReport) -> None:
-            nonlocal report
-            report = now
-            done = now.new + now.already_stored
-            progress.show(done, done, "events")
-            self.between_steps()
+            def on_progress(now: ImportReport) -> None:
+                nonlocal report
+                report = now
+                done = now.new + now.already_stored
+                progress.show(done, done, "events")
 
-        try:
-            return copy_events(
-                source,
-                target,
-                after=options["after"],
-                batch_size=options["batch_size"],
-                skip_bad=options["on_error"] == "skip",
-                dry_run=options["dry_run"],
-                on_bad=on_bad,
-                on_progress=on_progress,
-            )
-        except KeyboardInterrupt:
-            progress.clear()
-            self._print(report, None, options)
-            raise CommandError(
-                f"Stopped. Run it again to go on; --after {report.line} saves looking again at "
-                f"what is copied.",
-                returncode=INTERRUPTED,
-            ) from None
-        finally:
-            progress.clear()
+            try:
+                return copy_events(
+                    source,
+                    target,
+                    after=options["after"],
+                    batch_size=options["batch_size"],
+                    skip_bad=options["on_error"] == "skip",
+                    dry_run=options["dry_run"],
+                    on_bad=on_bad,
+                    on_progress=on_progress,
+                )
+            except KeyboardInterrupt:
+                progress.clear()
+                self._print(report, None, options)
+                raise stopped(
+                    f"Stopped. Run it again to go on; --after {report.line} saves looking again "
+                    f"at what is copied."
+                ) from None
 
     def _verify(self, source: EventStore, target: EventStore) -> Verification:
-        progress = Progress(self.stderr, "Comparing", source.get_statistics().event_count)
+        total = source.get_statistics().event_count
+        with self.progress("Comparing", total) as progress:
 
-        def on_finding(finding: Finding) -> None:
-            progress.clear()
-            self.stderr.write(printable(f"{finding.kind}: {finding.where}: {finding.detail}"))
+            def on_finding(finding: Finding) -> None:
+                progress.say(f"{finding.kind}: {finding.where}: {finding.detail}")
 
-        def on_progress(verification: Verification) -> None:
-            progress.show(verification.events, verification.events, "events")
-            self.between_steps()
+            def on_progress(verification: Verification) -> None:
+                progress.show(verification.events, verification.events, "events")
 
-        try:
             return compare_stores(source, target, on_finding=on_finding, on_progress=on_progress)
-        finally:
-            progress.clear()
 
     def _print(
         self, report: ImportReport, verification: Verification | None, options: dict[str, Any]

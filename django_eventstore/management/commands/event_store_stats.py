@@ -11,7 +11,7 @@ from ...events.event import Event, format_timestamp
 from ...events.results import ReplayError
 from ...store import EventStore
 from ..base import EventStoreCommand
-from ..terminal import Progress, printable, table, terminal_width
+from ..terminal import printable
 
 _LONGEST = 5
 
@@ -58,8 +58,7 @@ exit status: 0; 1 the store cannot be read; 2 wrong arguments"""
     def _count(self, store: EventStore, total: int) -> dict[str, Any]:
         types: Counter[str] = Counter()
         malformed = read = 0
-        progress = Progress(self.stderr, "Reading", total)
-        try:
+        with self.progress("Reading", total) as progress:
             for item in store.read_all_with_errors():
                 if isinstance(item, ReplayError):
                     malformed += 1
@@ -67,9 +66,6 @@ exit status: 0; 1 the store cannot be read; 2 wrong arguments"""
                     types[item.event_type] += 1
                 read += 1
                 progress.show(read, read, "events")
-                self.between_steps()
-        finally:
-            progress.clear()
         return {"malformed": malformed, "event_types": dict(types.most_common())}
 
     def _print(self, document: dict[str, Any]) -> None:
@@ -87,9 +83,7 @@ exit status: 0; 1 the store cannot be read; 2 wrong arguments"""
         ):
             if counts := document.get(name):
                 self.stdout.write("")
-                pairs = [(f"{count:,}", each) for each, count in counts.items()]
-                for line in table(heads, pairs, width=terminal_width(self.stdout)):
-                    self.stdout.write(line)
+                self.print_table(heads, [(f"{count:,}", each) for each, count in counts.items()])
 
 
 def _shown(name: str, value: Any, estimated: bool) -> str:

@@ -12,11 +12,10 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...events.results import ReplayError
 from ...maintenance.transfer import ExportReport, export_events
 from ...store.arguments import selection
-from ..base import INTERRUPTED, EventStoreCommand, moment, not_negative
-from ..terminal import Progress, printable
+from ..base import EventStoreCommand, moment, not_negative, stopped
+from ..terminal import printable
 
 
 class Command(EventStoreCommand):
@@ -76,42 +75,30 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
         )
         everything = not (selected.filters or options["after"])
         total = store.get_statistics().event_count if everything else None
-        progress = Progress(self.stderr, "Exporting", total)
+        with self.progress("Exporting", total) as progress:
 
-        def on_malformed(error: ReplayError) -> None:
-            progress.clear()
-            self.stderr.write(printable(str(error)))
+            def on_progress(report: ExportReport) -> None:
+                progress.show(report.events, report.events, "events")
 
-        def on_progress(report: ExportReport) -> None:
-            progress.show(report.events, report.events, "events")
-            self.between_steps()
-
-        try:
-            with _output(options["file"]) as stream:
-                report = export_events(
-                    store,
-                    stream.write,
-                    selected=selected,
-                    on_malformed=on_malformed,
-                    on_progress=on_progress,
-                )
-        except KeyboardInterrupt:
-            kept = "" if options["file"] == "-" else " The file was not written."
-            raise CommandError(f"Stopped.{kept}", returncode=INTERRUPTED) from None
-        finally:
-            progress.clear()
-        self._summarise(report, options)
-
-    def _summarise(self, report: ExportReport, options: dict[str, Any]) -> None:
-        out = self.stderr if options["file"] == "-" else self.stdout
-        if options["format"] == "json":
-            self.print_json(asdict(report), out)
-        else:
-            out.write(
-                f"{self.plural(report.events, 'event')} written, {report.malformed:,} malformed; "
-                f"the last position is {report.position}.",
-                style_func=str,
-            )
+            try:
+                with _output(options["file"]) as stream:
+                    report = export_events(
+                        store,
+                        stream.write,
+                        selected=selected,
+                        on_malformed=lambda error: progress.say(str(error)),
+                        on_progress=on_progress,
+                    )
+            except KeyboardInterrupt:
+                kept = "" if options["file"] == "-" else " The file was not written."
+                raise stopped(f"Stopped.{kept}") from None
+        self.print_report(
+            options,
+            asdict(report),
+            f"{self.plural(report.events, 'event')} written, {report.malformed:,} malformed; "
+            f"the last position is {report.position}.",
+            self.stderr if options["file"] == "-" else self.stdout,
+        )
         if report.malformed:
             raise CommandError("Malformed events were left out.")
 

@@ -11,8 +11,9 @@ from django.db import DatabaseError, InterfaceError
 
 from ...exceptions import StoreUnavailableError
 from ...maintenance.forwarding import Forwarder, forwarding_figures
+from ...store import EventStore
 from ...workers.loop import make_when_possible
-from ..base import WRONG_ARGUMENTS, EventStoreCommand, add_lease_argument
+from ..base import EventStoreCommand, add_lease_argument, add_two_stores
 from ..terminal import Progress, duration
 
 
@@ -36,13 +37,7 @@ cannot be read; 2 wrong arguments"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("source", metavar="FROM", help="the alias of the store to read")
-        parser.add_argument("target", metavar="TO", help="the alias of the store to write to")
-        parser.add_argument(
-            "--to-namespace",
-            metavar="NAME",
-            help="the namespace in TO (default: that of --namespace, or else TO's own)",
-        )
+        add_two_stores(parser)
         parser.add_argument(
             "--follow", action="store_true", help="go on with what is saved from now on"
         )
@@ -58,16 +53,31 @@ cannot be read; 2 wrong arguments"""
         )
 
     def run(self, options: dict[str, Any]) -> None:
-        if options["to_namespace"] is None:
-            options["to_namespace"] = options["namespace"]
-        source = self.store(options, "source")
-        target = self.store(options, "target", "to_namespace")
-        if source.alias == target.alias and source.namespace == target.namespace:
-            raise CommandError(
-                "FROM and TO are the same store and namespace.", returncode=WRONG_ARGUMENTS
-            )
+        source, target = self.two_stores(options)
         if not options["status"]:
-            progress = Progress(self.stderr, "Forwarding", None)
+            self._forward(source, target, options)
+        try:
+            figures = forwarding_figures(source, target)
+        except (DatabaseError, InterfaceError, StoreUnavailableError):
+            if self.interrupt.is_set():
+                return  # what it waited for is away, and the log has said so
+            raise
+        left = (
+            f"{self.plural(figures.lag, 'event')} left to send, the oldest saved "
+            f"{duration(figures.lag_time)} ago"
+            if figures.lag
+            else "nothing is left to send"
+        )
+        text = f"{figures.name} is at position {figures.position}; {left}."
+        self.print_report(options, figures.to_dict(), text)
+        if figures.parked:
+            raise CommandError(
+                f"{figures.parked} events of FROM cannot be read, and were left out: see the model "
+                f"ParkedEvent, and verify_events."
+            )
+
+    def _forward(self, source: EventStore, target: EventStore, options: dict[str, Any]) -> None:
+        with Progress(self.stderr, "Forwarding") as progress:
             start = partial(
                 Forwarder,
                 source,
@@ -81,25 +91,3 @@ cannot be read; 2 wrong arguments"""
             name = f"Forwarding from {source.alias} to {target.alias}"
             if forwarder := make_when_possible(start, name, self.interrupt):
                 forwarder.run()
-            progress.clear()
-        try:
-            figures = forwarding_figures(source, target)
-        except (DatabaseError, InterfaceError, StoreUnavailableError):
-            if self.interrupt.is_set():
-                return  # what it waited for is away, and the log has said so
-            raise
-        if options["format"] == "json":
-            self.print_json(figures.to_dict())
-        else:
-            left = (
-                f"{self.plural(figures.lag, 'event')} left to send, the oldest saved "
-                f"{duration(figures.lag_time)} ago"
-                if figures.lag
-                else "nothing is left to send"
-            )
-            self.stdout.write(f"{figures.name} is at position {figures.position}; {left}.")
-        if figures.parked:
-            raise CommandError(
-                f"{figures.parked} events of FROM cannot be read, and were left out: see the model "
-                f"ParkedEvent, and verify_events."
-            )

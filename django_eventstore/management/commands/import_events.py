@@ -12,9 +12,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...events.ndjson import BadLine, read_ndjson
 from ...maintenance.transfer import BATCH_SIZE, ImportReport, import_events
-from ..base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand, positive
-from ..interrupts import Interrupt
-from ..terminal import Progress, printable
+from ..base import EventStoreCommand, add_count, stopped, wrong_arguments
+from ..terminal import Interrupt, printable
 
 _LISTED: Final = 100
 
@@ -59,13 +58,8 @@ exit status: 0 every event is stored; 1 a line was refused; 2 wrong arguments;
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", metavar="FILE", help='the file, or "-" for standard input')
-        parser.add_argument(
-            "--batch-size",
-            type=positive,
-            default=BATCH_SIZE,
-            metavar="N",
-            help=f"how many events are stored at a time, all or none (default: {BATCH_SIZE})",
-        )
+        meaning = "how many events are stored at a time, all or none (default: %(default)s)"
+        add_count(parser, "--batch-size", BATCH_SIZE, meaning)
         parser.add_argument(
             "--dry-run",
             action="store_true",
@@ -84,25 +78,21 @@ exit status: 0 every event is stored; 1 a line was refused; 2 wrong arguments;
         name: str = options["file"]
         bad: list[BadLine] = []
         report = ImportReport()
-        with _open(name) as stream:
+        interrupted = False
+        verb = "Checking" if options["dry_run"] else "Importing"
+        with _open(name) as stream, self.progress(verb, _size(name)) as progress:
             source = _Input(stream, self.interrupt)
-            verb = "Checking" if options["dry_run"] else "Importing"
-            progress = Progress(self.stderr, verb, _size(name))
 
             def on_bad(line: BadLine) -> None:
                 if len(bad) < _LISTED:
                     bad.append(line)
-                progress.clear()
-                self.stderr.write(printable(f"line {line.number}: {line.reason}"))
+                progress.say(f"line {line.number}: {line.reason}")
 
             def on_progress(now: ImportReport) -> None:
                 nonlocal report
                 report = now
-                done = now.new + now.already_stored
-                progress.show(source.bytes_read, done, "events")
-                self.between_steps()
+                progress.show(source.bytes_read, now.new + now.already_stored, "events")
 
-            interrupted = False
             try:
                 report = import_events(
                     store,
@@ -115,33 +105,25 @@ exit status: 0 every event is stored; 1 a line was refused; 2 wrong arguments;
                 )
             except KeyboardInterrupt:
                 interrupted = True
-            finally:
-                progress.clear()
         self._summarise(report, bad, options, interrupted)
 
     def _summarise(
         self, report: ImportReport, bad: list[BadLine], options: dict[str, Any], interrupted: bool
     ) -> None:
-        if options["format"] == "json":
-            self.print_json(
-                {
-                    **asdict(report),
-                    "interrupted": interrupted,
-                    "dry_run": options["dry_run"],
-                    "bad_lines": [line._asdict() for line in bad],
-                }
-            )
-        else:
-            would = "would be stored" if options["dry_run"] else "stored"
-            self.stdout.write(
-                f"{report.new:,} new {'event' if report.new == 1 else 'events'} {would}, "
-                f"{report.already_stored:,} already stored, {report.bad:,} bad "
-                f"{'line' if report.bad == 1 else 'lines'}."
-            )
+        would = "would be stored" if options["dry_run"] else "stored"
+        self.print_report(
+            options,
+            {
+                **asdict(report),
+                "interrupted": interrupted,
+                "dry_run": options["dry_run"],
+                "bad_lines": [line._asdict() for line in bad],
+            },
+            f"{self.plural(report.new, 'new event')} {would}, {report.already_stored:,} already "
+            f"stored, {self.plural(report.bad, 'bad line')}.",
+        )
         if interrupted:
-            raise CommandError(
-                "Stopped. Run the same command again to go on.", returncode=INTERRUPTED
-            )
+            raise stopped("Stopped. Run the same command again to go on.")
         if report.stopped:
             raise CommandError(
                 f"Stopped at line {bad[0].number}; nothing of its batch was stored. Put it right "
@@ -158,9 +140,7 @@ def _open(name: str) -> AbstractContextManager[BinaryIO]:
         return Path(name).open("rb")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CommandError(
-            printable(f"Cannot read {name!r}: {reason}."), returncode=WRONG_ARGUMENTS
-        ) from error
+        raise wrong_arguments(printable(f"Cannot read {name!r}: {reason}.")) from error
 
 
 def _size(name: str) -> int | None:

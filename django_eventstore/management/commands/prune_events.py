@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...maintenance.pruning import PruneReport, prune_events
 from ...store import EventStore
-from ..base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand, age
-from ..terminal import Progress, printable
+from ..base import EventStoreCommand, age, stopped, wrong_arguments
+from ..terminal import printable
 
 
 class Command(EventStoreCommand):
@@ -59,50 +59,40 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
 
     def run(self, options: dict[str, Any]) -> None:
         if options["older_than"] is None and not options["up_to_snapshot"]:
-            raise CommandError(
-                "Say what to remove: --older-than, --up-to-snapshot, or both.",
-                returncode=WRONG_ARGUMENTS,
-            )
+            raise wrong_arguments("Say what to remove: --older-than, --up-to-snapshot, or both.")
         store = self.store(options)
         report = self._prune(store, options, dry_run=True)
         if report.events and not options["dry_run"]:
             if options["interactive"]:
                 self._ask(store, report)
             report = self._prune(store, options, dry_run=False)
-        if options["format"] == "json":
-            self.print_json(asdict(report))
-        else:
-            would = "would be removed" if options["dry_run"] else "removed"
-            self.stdout.write(f"{self._count(report)} {would}.")
+        would = "would be removed" if options["dry_run"] else "removed"
+        self.print_report(options, asdict(report), f"{self._count(report)} {would}.")
 
     def _prune(self, store: EventStore, options: dict[str, Any], *, dry_run: bool) -> PruneReport:
         verb = "Counting" if dry_run else "Removing"
-        progress = Progress(self.stderr, verb, store.get_statistics().actor_count)
         report = PruneReport()
+        with self.progress(verb, store.get_statistics().actor_count) as progress:
 
-        def on_progress(now: PruneReport) -> None:
-            nonlocal report
-            report = now
-            progress.show(now.actors, now.events, "events")
-            self.between_steps()
+            def on_progress(now: PruneReport) -> None:
+                nonlocal report
+                report = now
+                progress.show(now.actors, now.events, "events")
 
-        try:
-            return prune_events(
-                store,
-                older_than=options["older_than"],
-                up_to_snapshot=options["up_to_snapshot"],
-                actor_id=options["actor"],
-                dry_run=dry_run,
-                on_progress=on_progress,
-            )
-        except KeyboardInterrupt:
-            removed = "nothing was" if dry_run else f"{self.plural(report.events, 'event')}"
-            raise CommandError(
-                f"Stopped; {removed} removed." if dry_run else f"Stopped; {removed} are removed.",
-                returncode=INTERRUPTED,
-            ) from None
-        finally:
-            progress.clear()
+            try:
+                return prune_events(
+                    store,
+                    older_than=options["older_than"],
+                    up_to_snapshot=options["up_to_snapshot"],
+                    actor_id=options["actor"],
+                    dry_run=dry_run,
+                    on_progress=on_progress,
+                )
+            except KeyboardInterrupt:
+                removed = f"{self.plural(report.events, 'event')} are"
+                raise stopped(
+                    f"Stopped; {'nothing was' if dry_run else removed} removed."
+                ) from None
 
     def _count(self, report: PruneReport) -> str:
         return (

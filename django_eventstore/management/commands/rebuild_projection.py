@@ -6,11 +6,17 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from ...projections.rebuild import Rebuild, RebuildReport
-from ..base import INTERRUPTED, EventStoreCommand, add_lease_argument, positive
-from ..projecting import named_projection
+from ..base import (
+    EventStoreCommand,
+    add_count,
+    add_format_argument,
+    add_lease_argument,
+    named_projection,
+    stopped,
+)
 from ..terminal import Progress, printable
 
 
@@ -43,20 +49,9 @@ arguments; 130 stopped by Ctrl-C (run it again to go on)"""
             "--rollback", action="store_true", help="put the former tables back in place"
         )
         act.add_argument("--discard", action="store_true", help="drop former and half-built tables")
-        parser.add_argument(
-            "--workers",
-            type=positive,
-            default=1,
-            metavar="N",
-            help="how many processes build (default: 1, this one)",
-        )
+        add_count(parser, "--workers", 1, "how many processes build (default: 1, this one)")
         add_lease_argument(parser)
-        parser.add_argument(
-            "--format",
-            choices=self.formats,
-            default=self.formats[0],
-            help=f"what to print (default: {self.formats[0]})",
-        )
+        add_format_argument(parser, self.formats)
 
     def run(self, options: dict[str, Any]) -> None:
         progress = Progress(self.stderr, "Building")
@@ -76,19 +71,17 @@ arguments; 130 stopped by Ctrl-C (run it again to go on)"""
             rebuild.discard()
             self.stderr.write("Only the live tables are left.")
             return
-        try:
+        with progress:
             if options["rollback"]:
                 report = rebuild.roll_back()
             else:
                 report = rebuild.run(swap=not options["no_swap"])
-        finally:
-            progress.clear()
         if options["format"] == "json":
             self.print_json(asdict(report))
         else:
             self._show(report, "former" if options["rollback"] else "new")
         if not report.finished:
-            raise CommandError("Stopped; run it again to go on.", returncode=INTERRUPTED)
+            raise stopped("Stopped; run it again to go on.")
 
     def _show(self, report: RebuildReport, other: str) -> None:
         """Print what came of it; ``other`` is what the tables beside the live ones are."""

@@ -16,16 +16,16 @@ from ...maintenance.replays.runs import LONGEST_NAME
 from ...store import EventStore
 from ...workers.leases import DEFAULT_LEASE
 from ..base import (
-    WRONG_ARGUMENTS,
     EventStoreCommand,
+    add_count,
     add_lease_argument,
     dotted_path,
     json_value,
     not_negative,
-    positive,
+    wrong_arguments,
 )
-from ..everything import replay_everything
 from ..terminal import error_to_dict, printable, table, terminal_width, to_json
+from ._replay_all import replay_everything
 
 
 class Command(EventStoreCommand):
@@ -98,13 +98,8 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
             help="with --all, make each state with this fold too, and show where it differs from "
             "that of --apply, or of the registered fold",
         )
-        parser.add_argument(
-            "--workers",
-            type=positive,
-            default=1,
-            metavar="N",
-            help="with --all, how many processes share the actors (default: 1)",
-        )
+        meaning = "with --all, how many processes share the actors (default: %(default)s)"
+        add_count(parser, "--workers", 1, meaning)
         parser.add_argument(
             "--run",
             type=_run_name,
@@ -122,7 +117,7 @@ failed, or states differ; 2 wrong arguments; 130 stopped by Ctrl-C"""
 
     def run(self, options: dict[str, Any]) -> None:
         if options["all"] == (options["actor_id"] is not None):
-            raise CommandError("Name an actor, or give --all.", returncode=WRONG_ARGUMENTS)
+            raise wrong_arguments("Name an actor, or give --all.")
         _check_together(options)
         store = self.store(options)
         if options["all"]:
@@ -269,9 +264,7 @@ def _check_together(options: dict[str, Any]) -> None:
     ]
     for name, allowed, needed in rules:
         if options[name] not in (None, False, 0) and not allowed:
-            raise CommandError(
-                f"--{name.replace('_', '-')} goes with {needed}.", returncode=WRONG_ARGUMENTS
-            )
+            raise wrong_arguments(f"--{name.replace('_', '-')} goes with {needed}.")
 
 
 def _row(event: Event) -> tuple[object, ...]:

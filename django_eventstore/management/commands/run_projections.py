@@ -10,9 +10,14 @@ from django.core.management.base import CommandError, CommandParser
 from ...projections import Projection, get_projections
 from ...projections.processes import work, work_in_processes
 from ...workers.parking import Parking
-from ..base import EventStoreCommand, add_lease_argument, positive
-from ..projecting import named_projection
-from ..terminal import duration, table, terminal_width
+from ..base import (
+    EventStoreCommand,
+    add_count,
+    add_format_argument,
+    add_lease_argument,
+    named_projection,
+)
+from ..terminal import duration
 
 
 class Command(EventStoreCommand):
@@ -39,13 +44,8 @@ worker failed; 2 wrong arguments"""
         parser.add_argument(
             "--once", action="store_true", help="end when everything that was saved is applied"
         )
-        parser.add_argument(
-            "--workers",
-            type=positive,
-            default=1,
-            metavar="N",
-            help="how many processes to work in (default: 1, this one)",
-        )
+        meaning = "how many processes to work in (default: 1, this one)"
+        add_count(parser, "--workers", 1, meaning)
         add_lease_argument(parser)
         parser.add_argument(
             "--retry-parked", action="store_true", help="try parked events again, too"
@@ -53,12 +53,7 @@ worker failed; 2 wrong arguments"""
         parser.add_argument(
             "--status", action="store_true", help="only show how the projections are doing"
         )
-        parser.add_argument(
-            "--format",
-            choices=self.formats,
-            default=self.formats[0],
-            help=f"how to print the status (default: {self.formats[0]})",
-        )
+        add_format_argument(parser, self.formats, "how to print the status")
 
     def run(self, options: dict[str, Any]) -> None:
         projections = [named_projection(name) for name in options["names"]] or get_projections()
@@ -104,8 +99,7 @@ worker failed; 2 wrong arguments"""
                 for each in figures
             ]
             headers = ("projection", "position", "lag", "oldest", "workers", "parked", "last error")
-            for line in table(headers, rows, width=terminal_width(self.stdout)):
-                self.stdout.write(line)
+            self.print_table(headers, rows)
         if parked := sum(each.parked for each in figures):
             raise CommandError(
                 f"{parked} {'event is' if parked == 1 else 'events are'} parked: see the model "

@@ -9,7 +9,6 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...maintenance.snapshotting import EVENTS_SINCE, SnapshotReport, snapshot_actors
 from ..base import EventStoreCommand, not_negative
-from ..terminal import Progress, printable
 
 
 class Command(EventStoreCommand):
@@ -44,17 +43,14 @@ exit status: 0 all is well; 1 an actor has malformed events, or its fold failed;
 
     def run(self, options: dict[str, Any]) -> None:
         store = self.store(options)
-        progress = Progress(self.stderr, "Looking at", store.get_statistics().actor_count)
+        with self.progress("Looking at", store.get_statistics().actor_count) as progress:
 
-        def on_failure(actor_id: str, reason: str) -> None:
-            progress.clear()
-            self.stderr.write(printable(f"{actor_id}: no snapshot: {reason}."))
+            def on_failure(actor_id: str, reason: str) -> None:
+                progress.say(f"{actor_id}: no snapshot: {reason}.")
 
-        def on_progress(report: SnapshotReport) -> None:
-            progress.show(report.actors, report.actors, "actors")
-            self.between_steps()
+            def on_progress(report: SnapshotReport) -> None:
+                progress.show(report.actors, report.actors, "actors")
 
-        try:
             report = snapshot_actors(
                 store,
                 search=options["search"],
@@ -63,16 +59,13 @@ exit status: 0 all is well; 1 an actor has malformed events, or its fold failed;
                 on_failure=on_failure,
                 on_progress=on_progress,
             )
-        finally:
-            progress.clear()
-        if options["format"] == "json":
-            self.print_json(asdict(report))
-        else:
-            would = "would be saved" if options["dry_run"] else "saved"
-            self.stdout.write(
-                f"{self.plural(report.saved, 'snapshot')} {would}; "
-                f"{self.plural(report.actors, 'actor')} looked at, {report.without_fold:,} of them "
-                f"without a registered fold, {report.failed:,} failed."
-            )
+        would = "would be saved" if options["dry_run"] else "saved"
+        self.print_report(
+            options,
+            asdict(report),
+            f"{self.plural(report.saved, 'snapshot')} {would}; "
+            f"{self.plural(report.actors, 'actor')} looked at, {report.without_fold:,} of them "
+            f"without a registered fold, {report.failed:,} failed.",
+        )
         if report.failed:
             raise CommandError(f"{self.plural(report.failed, 'actor')} failed: see above.")

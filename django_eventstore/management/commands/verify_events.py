@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 from ...maintenance.comparing import compare_stores
 from ...maintenance.verifying import Finding, Verification, verify_store
 from ...store import EventStore
-from ..base import WRONG_ARGUMENTS, EventStoreCommand
-from ..terminal import Progress, printable
+from ..base import EventStoreCommand, is_same, wrong_arguments
+from ..terminal import printable
 
 
 class Command(EventStoreCommand):
@@ -45,37 +45,29 @@ arguments; 130 stopped by Ctrl-C"""
     def run(self, options: dict[str, Any]) -> None:
         store = self.store(options)
         total = store.get_statistics().event_count
-        progress = Progress(self.stderr, "Verifying", total)
+        with self.progress("Verifying", total) as progress:
 
-        def on_finding(finding: Finding) -> None:
-            progress.clear()
-            self._print(finding, options)
+            def on_finding(finding: Finding) -> None:
+                progress.clear()
+                self._print(finding, options)
 
-        def on_progress(verification: Verification) -> None:
-            progress.show(verification.events, verification.events, "events")
-            self.between_steps()
+            def on_progress(verification: Verification) -> None:
+                progress.show(verification.events, verification.events, "events")
 
-        try:
             if other := self._other(store, options):
                 verification = compare_stores(
                     store, other, on_finding=on_finding, on_progress=on_progress
                 )
             else:
                 verification = verify_store(store, on_finding=on_finding, on_progress=on_progress)
-        finally:
-            progress.clear()
         self._summarise(verification, options)
 
     def _other(self, store: EventStore, options: dict[str, Any]) -> EventStore | None:
         if options["against"] is None:
             return None
-        if options["against_namespace"] is None:
-            options["against_namespace"] = options["namespace"]
         other = self.store(options, "against", "against_namespace")
-        if store.alias == other.alias and store.namespace == other.namespace:
-            raise CommandError(
-                "A store cannot be compared with itself.", returncode=WRONG_ARGUMENTS
-            )
+        if is_same(store, other):
+            raise wrong_arguments("A store cannot be compared with itself.")
         return other
 
     def _print(self, finding: Finding, options: dict[str, Any]) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ..exceptions import EventStoreError
-from ..maintenance.replays.regression import StateDifference
-from ..maintenance.replays.report import Cause, ReplayAllReport
-from ..maintenance.replays.running import compare_all, replay_all
-from ..maintenance.replays.runs import check_shareable, new_run_name
-from ..store import EventStore
-from .base import INTERRUPTED, WRONG_ARGUMENTS, EventStoreCommand
-from .terminal import Progress, printable
+from ...exceptions import EventStoreError
+from ...maintenance.replays.regression import StateDifference
+from ...maintenance.replays.report import Cause, ReplayAllReport
+from ...maintenance.replays.running import compare_all, replay_all
+from ...maintenance.replays.runs import check_shareable, new_run_name
+from ...store import EventStore
+from ..base import EventStoreCommand, stopped, wrong_arguments
+from ..terminal import printable
 
 
 def replay_everything(
@@ -27,9 +27,7 @@ def replay_everything(
         CommandError: something is malformed, failed, or differs.
     """
     if (options["handler"] is None) == (options["compare_with"] is None):
-        raise CommandError(
-            "With --all, give either --handler or --compare-with.", returncode=WRONG_ARGUMENTS
-        )
+        raise wrong_arguments("With --all, give either --handler or --compare-with.")
     show = (_ShowJson if options["format"] == "json" else _ShowText)(command)
     run = options["run"]
     if run is not None or options["workers"] > 1:
@@ -37,48 +35,43 @@ def replay_everything(
     if run is None and options["workers"] > 1:
         run = new_run_name()
         command.stderr.write(f"This is run {run}: on another host, add --run {run} to join it.")
-    statistics = store.get_statistics()
-    progress = Progress(command.stderr, "Replaying", statistics.event_count, joining=True)
+    total = store.get_statistics().event_count
+    with command.progress("Replaying", total, joining=True) as progress:
 
-    def on_progress(report: ReplayAllReport) -> None:
-        progress.show(report.events, report.events, "events")
-        command.between_steps()
+        def on_progress(report: ReplayAllReport) -> None:
+            progress.show(report.events, report.events, "events")
 
-    def on_difference(difference: StateDifference) -> None:
-        progress.clear()
-        show.difference(difference)
+        def on_difference(difference: StateDifference) -> None:
+            progress.clear()
+            show.difference(difference)
 
-    shared = {
-        "workers": options["workers"],
-        "run": run,
-        "lease": timedelta(seconds=options["lease_seconds"]),
-        "on_progress": on_progress,
-    }
-    try:
-        if options["handler"] is not None:
-            report = replay_all(store, options["handler"], after=options["after"], **shared)
-        else:
-            initial = options["initial"]
-            report = compare_all(
-                store,
-                options["apply"],
-                options["compare_with"],
-                initial={} if initial is None else initial,
-                on_difference=on_difference,
-                **shared,
-            )
-    except KeyboardInterrupt:
-        if run is None:
-            raise
-        raise CommandError(
-            f"Stopped. To go on, run it again with --run {run}.", returncode=INTERRUPTED
-        ) from None
-    except EventStoreError as error:
-        if run is None:
-            raise
-        raise CommandError(f"{error} To go on, run it again with --run {run}.") from error
-    finally:
-        progress.clear()
+        shared = {
+            "workers": options["workers"],
+            "run": run,
+            "lease": timedelta(seconds=options["lease_seconds"]),
+            "on_progress": on_progress,
+        }
+        try:
+            if options["handler"] is not None:
+                report = replay_all(store, options["handler"], after=options["after"], **shared)
+            else:
+                initial = options["initial"]
+                report = compare_all(
+                    store,
+                    options["apply"],
+                    options["compare_with"],
+                    initial={} if initial is None else initial,
+                    on_difference=on_difference,
+                    **shared,
+                )
+        except KeyboardInterrupt:
+            if run is None:
+                raise
+            raise stopped(f"Stopped. To go on, run it again with --run {run}.") from None
+        except EventStoreError as error:
+            if run is None:
+                raise
+            raise CommandError(f"{error} To go on, run it again with --run {run}.") from error
     show.summary(report, compared=options["compare_with"] is not None)
     _judge(command, report)
 
