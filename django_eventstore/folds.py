@@ -37,29 +37,29 @@ _folds: dict[str, Fold] = {}
 
 def register_fold(
     prefix: str,
-    fold: Callable[[Any, Event], Any],
-    *,
+    apply: Callable[[Any, Event], Any],
     initial: Any,
+    *,
     schema_version: int = 1,
 ) -> None:
-    """Let ``fold`` make the state of every actor whose id starts with ``prefix``.
+    """Let ``apply`` make the state of every actor whose id starts with ``prefix``.
 
     Args:
         prefix: the start of the actor ids, as written; the empty text: every actor. Where
             several prefixes fit an actor, the longest one wins.
-        fold: ``fold(state, event) -> state``, as ``EventStore.replay()`` takes it. Snapshots
+        apply: ``apply(state, event) -> state``, as ``EventStore.replay()`` takes it. Snapshots
             need a state that is JSON.
         initial: the state of an actor without events.
-        schema_version: the form of the state; raise it when ``fold`` changes what it makes.
+        schema_version: the form of the state; raise it when ``apply`` changes what it makes.
 
     Raises:
         ImproperlyConfigured: the prefix has another fold already.
     """
-    new = Fold(fold, initial, schema_version)
+    new = Fold(apply, initial, schema_version)
     if _folds.setdefault(prefix, new) != new:
         raise ImproperlyConfigured(
             f"The actors that start with {prefix!r} have the fold {_folds[prefix].apply!r} "
-            f"already; {fold!r} cannot be theirs too. Register a longer prefix for it."
+            f"already; {apply!r} cannot be theirs too. Register a longer prefix for it."
         )
 
 
