@@ -1,4 +1,4 @@
-"""Which fold makes the state of which actors.
+"""From events to a state: which fold makes the state of which actors, and the loop that folds.
 
 A project says once how the events of an actor become a state, and the admin and the management
 commands can then show it, compare it with snapshots and make snapshots of it::
@@ -8,13 +8,17 @@ commands can then show it, compare it with snapshots and make snapshots of it::
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterable, Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .events.event import Event
+from .events.event import Event, Snapshot
+from .events.results import Replayed, ReplayError
+
+State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Fold:
     apply: Callable[[Any, Event], Any]
     initial: Any
     schema_version: int = 1
+
+    def begin(self) -> Folding[Any]:
+        """Return the state before the first event, to add events to."""
+        return Folding(self.apply, deepcopy(self.initial))
 
 
 _folds: dict[str, Fold] = {}
@@ -72,3 +80,113 @@ def fold_for(actor_id: str) -> Fold | None:
     """Return the fold of the longest registered prefix of ``actor_id``, or None."""
     fitting = [prefix for prefix in _folds if actor_id.startswith(prefix)]
     return _folds[max(fitting, key=len)] if fitting else None
+
+
+@dataclass(slots=True)
+class Folding(Generic[State]):
+    """A state, and the loop that makes it: add() it one event after the other.
+
+    Attributes:
+        apply: ``apply(state, event) -> state``.
+        state: what the events so far have made. ``apply`` may change it in place.
+        version: the version of the last event, or of the snapshot, that the state holds.
+        event: the last event in it, None for none.
+        applied: how many events were added.
+        errors: malformed events that were met, and are not in the state.
+        skipped: malformed events that somebody marked as skipped; not in the state either.
+        failed_on: the event that attempt() could not add, None for none.
+        failure: what ``apply`` raised on it. It may have left the state half changed.
+    """
+
+    apply: Callable[[State, Event], State]
+    state: State
+    version: int = 0
+    event: Event | None = None
+    applied: int = 0
+    errors: list[ReplayError] = field(default_factory=list)
+    skipped: list[ReplayError] = field(default_factory=list)
+    failed_on: Event | None = None
+    failure: Exception | None = None
+
+    def add(self, item: Event | ReplayError) -> None:
+        """Bring the next item in; what ``apply`` raises gets a note that names the event."""
+        if isinstance(item, ReplayError):
+            (self.errors if item.skipped is None else self.skipped).append(item)
+            return
+        try:
+            self.state = self.apply(self.state, item)
+        except Exception as error:
+            error.add_note(
+                f"while applying {item.event_type!r}, version {item.version} of actor "
+                f"{item.actor_id!r}, position {item.position}, event id {item.id}"
+            )
+            raise
+        self.event = item
+        self.version = max(self.version, item.version or 0)
+        self.applied += 1
+
+    def attempt(self, event: Event) -> bool:
+        """Add an event and tell whether that went well: after a failure, nothing does."""
+        if self.failure is None:
+            try:
+                self.add(event)
+            except Exception as error:  # a project's function may raise anything
+                self.failed_on, self.failure = event, error
+        return self.failure is None
+
+
+def fold_events(
+    items: Iterable[Event | ReplayError],
+    apply: Callable[[State, Event], State],
+    initial: State,
+    *,
+    snapshot: Snapshot | None = None,
+    skipped_snapshots: Iterable[ReplayError] = (),
+) -> Replayed[State]:
+    """Fold ``items`` with ``apply(state, event) -> state``.
+
+    Starts at ``snapshot.state`` if a snapshot is given, else at a copy of ``initial`` (an
+    ``apply`` that changes its state in place does not spoil the caller's object). What ``apply``
+    raises passes through, with a note that names the event.
+    """
+    folding = _begin(apply, initial, snapshot)
+    for item in items:
+        folding.add(item)
+    return _replayed(folding, snapshot, skipped_snapshots)
+
+
+async def afold_events(
+    items: AsyncIterable[Event | ReplayError],
+    apply: Callable[[State, Event], State],
+    initial: State,
+    *,
+    snapshot: Snapshot | None = None,
+    skipped_snapshots: Iterable[ReplayError] = (),
+) -> Replayed[State]:
+    """See fold_events()."""
+    folding = _begin(apply, initial, snapshot)
+    async for item in items:
+        folding.add(item)
+    return _replayed(folding, snapshot, skipped_snapshots)
+
+
+def _begin(
+    apply: Callable[[State, Event], State], initial: State, snapshot: Snapshot | None
+) -> Folding[State]:
+    if snapshot is None:
+        return Folding(apply, deepcopy(initial))
+    return Folding(apply, snapshot.state, snapshot.version)
+
+
+def _replayed(
+    folding: Folding[State], snapshot: Snapshot | None, skipped_snapshots: Iterable[ReplayError]
+) -> Replayed[State]:
+    return Replayed(
+        folding.state,
+        folding.version,
+        folding.applied,
+        folding.errors,
+        0 if snapshot is None else snapshot.version,
+        list(skipped_snapshots),
+        folding.skipped,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -14,11 +13,10 @@ from django.utils.translation import gettext as _
 
 from ..events.event import Event
 from ..events.json import ABSENT, Path, leaves, path_text, plain, same_json
-from ..events.results import ReplayError
 from ..events.validation import MAX_VERSION
 from ..folds import Fold
 from ..store import EventStore
-from .folding import UNREGISTERED, Folded, beginning, fold_to, folding
+from .folding import UNREGISTERED, Folded, beginning, fold_of, fold_to
 from .json_tree import scalar_text
 from .limits import Deadline
 from .redaction import Masked
@@ -38,34 +36,21 @@ CHANGES_SHOWN: Final = 200
 
 
 @dataclass(slots=True)
-class Blame:
-    """What is known of an actor's fields, up to a version.
+class Blame(Folded):
+    """A state, and what is known of each of its fields.
 
     Attributes:
-        state: the folded state.
-        event: the last event in it.
         last: path -> the event that last changed the value there.
         first: (path, value as JSON) -> the event that first made the value there so.
         values: path -> the value now.
         shape: the state as ``values`` has it, plain: a fold that fails may leave ``state`` half
             changed.
-        applied: how many events are in it.
-        complete: whether it got to where it was asked to.
-        failure: what the fold raised, on the event behind ``event``.
-        begins_at, base: as of a Folded: what is gone, and the snapshot that stands for it.
     """
 
-    state: Any
-    event: Event | None = None
     last: dict[Path, Event] = field(default_factory=dict)
     first: dict[tuple[Path, str], Event] = field(default_factory=dict)
     values: dict[Path, Any] = field(default_factory=dict)
     shape: Any = None
-    applied: int = 0
-    complete: bool = True
-    failure: Exception | None = None
-    begins_at: int = 0
-    base: int = 0
 
     @classmethod
     def begin(cls, begin: Folded) -> Blame:
@@ -73,24 +58,21 @@ class Blame:
         # What a snapshot already holds, nobody is known to have set.
         shape = plain(begin.state)
         return cls(
+            begin.apply,
             begin.state,
-            values=dict(leaves(shape)) if begin.base else {},
-            shape=shape,
+            begin.version,
             begins_at=begin.begins_at,
             base=begin.base,
+            values=dict(leaves(shape)) if begin.base else {},
+            shape=shape,
         )
 
-    @property
-    def version(self) -> int:
-        """The version it got to."""
-        return (self.event.version or 0) if self.event else self.base
-
-    def take(self, event: Event, state: Any) -> None:
-        """Note what ``event`` changed."""
-        self.shape = plain(state)
+    def note(self, event: Event) -> None:
+        """Note what ``event`` changed in the state."""
+        self.shape = plain(self.state)
         values = dict(leaves(self.shape))
         # Without the data: it may be large, and is not needed.
-        culprit = replace(event, data={})
+        self.event = culprit = replace(event, data={})
         for path, value in values.items():
             if path not in self.values or not same_json(self.values[path], value):
                 self.last[path] = culprit
@@ -98,8 +80,7 @@ class Blame:
                     self.first.setdefault((path, scalar_text(value)), culprit)
         for path in self.values.keys() - values.keys():
             self.last.pop(path, None)
-        self.values, self.state, self.event = values, state, culprit
-        self.applied += 1
+        self.values = values
 
 
 _kept: OrderedDict[tuple[Any, ...], Blame] = OrderedDict()
@@ -114,23 +95,8 @@ def blame_to(
     blame = _start(store, actor_id, key, version) or Blame.begin(
         beginning(store, actor_id, fold, version)
     )
-    blame.complete, blame.failure = True, None
-    before = blame.applied
-    items = store.iter_events_with_errors(actor_id, blame.version + 1, to_version=version)
-    with closing(items):  # type: ignore[type-var]
-        for item in items:
-            if isinstance(item, ReplayError):
-                continue
-            # One at least, or slow reading would never get anywhere.
-            if blame.applied > before and deadline.passed:
-                blame.complete = False
-                break
-            try:
-                state = fold.apply(blame.state, item)
-            except Exception as error:  # a project's fold may raise anything; the page says so
-                blame.failure = error
-                break
-            blame.take(item, state)
+    for event in blame.read(store, actor_id, version, deadline):
+        blame.note(event)
     # A fold that failed may have left its state half changed.
     if blame.failure is None and (blame.applied >= LONG or not blame.complete):
         _keep(key, blame)
@@ -143,7 +109,9 @@ def _keep(key: tuple[Any, ...], blame: Blame) -> None:
         state = deepcopy(blame.state)
     except Exception:  # a state may hold what cannot be copied: then it is folded each time
         return
-    copy = replace(blame, state=state, last=dict(blame.last), first=dict(blame.first))
+    copy = replace(
+        blame, state=state, complete=True, last=dict(blame.last), first=dict(blame.first)
+    )
     with _lock:
         _kept[key] = copy
         while len(_kept) > KEPT:
@@ -157,11 +125,10 @@ def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int)
     """
     with _lock:
         kept = _kept.get(key)
-        if kept is None or kept.event is None or kept.version > version:
+        if kept is None or kept.version > version:
             return None
         del _kept[key]
-    held = store.get_events(actor_id, kept.version, to_version=kept.version, limit=1)
-    return kept if held and held[0].id == kept.event.id else None
+    return kept if kept.is_held(store, actor_id) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +154,7 @@ def blame(scope: Scope, actor_id: str) -> HttpResponse:
     latest = latest_version(scope, actor_id)
     asked = scope.integer("version")
     version = latest if asked is None else min(asked, latest)
-    fold = folding(actor_id)
+    fold = fold_of(actor_id)
     found = blame_to(scope.store, actor_id, fold, version, scope.deadline)
     rows = _rows(found, dict(leaves(scope.shown_state(actor_id, found.shape))))
     limit = scope.options.json_nodes
@@ -249,38 +216,25 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
     latest_version(scope, actor_id)
     wanted = scope.request.GET.get("path", "")
     after, upto = scope.integer("after") or 0, scope.integer("upto")
-    fold = folding(actor_id)
+    fold = fold_of(actor_id)
     if after:
-        start = fold_to(scope.store, actor_id, fold, after, scope.deadline)
+        folded = fold_to(scope.store, actor_id, fold, after, scope.deadline)
     else:
-        start = beginning(scope.store, actor_id, fold, MAX_VERSION)
+        folded = beginning(scope.store, actor_id, fold, MAX_VERSION)
     changes: deque[Change] = deque(maxlen=CHANGES_SHOWN)
     counted = 0
-    state, version, failure = start.state, start.version, start.failure
-    next_url = None if start.complete else scope.here(upto=None)
-    value = _field(scope, actor_id, state, wanted) if start.version else ABSENT
-    revealed = _reveals(scope, actor_id, state)
-    begin = max(after, start.base)
-    items = scope.store.iter_events_with_errors(actor_id, begin + 1, to_version=upto)
-    with closing(items):  # type: ignore[type-var]
-        for item in items if start.complete and failure is None else ():
-            if isinstance(item, ReplayError):
-                continue
-            if version > begin and scope.deadline.passed:
-                next_url = scope.here(after=version, upto=None)
-                break
-            try:
-                state = fold.apply(state, item)
-            except Exception as error:  # a project's fold may raise anything; the page says so
-                failure = error
-                break
-            version = item.version or 0
-            now = _field(scope, actor_id, state, wanted)
-            revealed = revealed or _reveals(scope, actor_id, state)
-            if (now is ABSENT) is not (value is ABSENT) or not same_json(now, value):
-                changes.append(Change(replace(item, data={}), value, now))
-                counted += 1
-            value = now
+    next_url = None if folded.complete else scope.here(upto=None)
+    value = _field(scope, actor_id, folded.state, wanted) if folded.version else ABSENT
+    revealed = _reveals(scope, actor_id, folded.state)
+    for event in folded.read(scope.store, actor_id, upto, scope.deadline):
+        now = _field(scope, actor_id, folded.state, wanted)
+        revealed = revealed or _reveals(scope, actor_id, folded.state)
+        if (now is ABSENT) is not (value is ABSENT) or not same_json(now, value):
+            changes.append(Change(replace(event, data={}), value, now))
+            counted += 1
+        value = now
+    if next_url is None and not folded.complete:
+        next_url = scope.here(after=folded.version, upto=None)
     if revealed:
         scope.log_revealed(f"changes of {wanted!r} of actor {actor_id!r}")
     return scope.render(
@@ -297,11 +251,11 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         upto=upto,
         newest_url=scope.here(upto=None),
         after=after,
-        begin=start,
+        begin=folded,
         redacted=revealed or any(_is_masked(change) for change in changes),
-        version=version,
+        version=folded.version,
         next_url=next_url,
-        failure=failure,
+        failure=folded.failure,
         crumbs=[
             *actor_crumbs(scope, actor_id),
             Crumb(_("Blame"), scope.url("blame", actor_id)),

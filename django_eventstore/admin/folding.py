@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..events.event import Event, Snapshot
 from ..events.json import plain
 from ..events.results import ReplayError
-from ..folds import Fold, fold_for
+from ..folds import Fold, Folding, fold_for
 from ..store import EventStore
 from .limits import Deadline, scan
 
@@ -34,7 +34,7 @@ MALFORMED_COUNTED: Final = 10_000
 
 
 def latest_values(state: dict[str, Any], event: Event) -> dict[str, Any]:
-    """Fold an actor that has no registered fold: the last value of each key of ``data``."""
+    """Apply an event where no fold is registered: the last value of each key of ``data``."""
     return {**state, **event.data}
 
 
@@ -42,54 +42,74 @@ UNREGISTERED: Final = Fold(latest_values, {}, 0)
 """Stands in for a fold that no project registered; 0: no snapshot is of its form."""
 
 
-def folding(actor_id: str) -> Fold:
+def fold_of(actor_id: str) -> Fold:
     """Return the fold of the actor: the registered one, else UNREGISTERED."""
     return fold_for(actor_id) or UNREGISTERED
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """A state, and how far the fold got.
+@dataclass(slots=True)
+class Folded(Folding[Any]):
+    """The state of an actor, made within the time that a page has.
 
     Attributes:
-        state: what the fold made; anything.
-        event: the last event that is in it, None for none.
-        before: the state without that event, plain.
-        applied: how many events are in it.
-        malformed: how many malformed events were met on the way.
+        before: the state without the last event, plain.
+        malformed: how many malformed events were met on the way; they are only counted.
         complete: whether the time sufficed for all events asked for.
-        failed_on: the event that the fold could not take, None for none.
-        failure: what the fold raised on it.
         begins_at: the version of the first event, if what was before it may be gone; else 0.
         base: the version of the snapshot that stands for what is gone, 0 for none.
     """
 
-    state: Any
-    event: Event | None = None
     before: Any = None
-    applied: int = 0
     malformed: int = 0
     complete: bool = True
-    failed_on: Event | None = None
-    failure: Exception | None = None
     begins_at: int = 0
     base: int = 0
 
-    @property
-    def version(self) -> int:
-        """The version of the last event in the state, or of its base; 0 for none."""
-        return (self.event.version or 0) if self.event else self.base
+    def is_held(self, store: EventStore, actor_id: str) -> bool:
+        """Tell whether the store still has the last event."""
+        held = store.get_events(actor_id, self.version, to_version=self.version, limit=1)
+        return self.event is not None and [event.id for event in held] == [self.event.id]
+
+    def read(
+        self,
+        store: EventStore,
+        actor_id: str,
+        version: int | None,
+        deadline: Deadline,
+        until: Event | None = None,
+    ) -> Iterator[Event]:
+        """Go on to ``version``, None for the latest, and yield each event once it is folded.
+
+        Ends before an event that the fold fails on, and where the time is over; a state that
+        has ended so stays there. ``until`` is the next event behind ``version``.
+        """
+        if not self.complete or self.failure or (version is not None and self.version >= version):
+            return
+        begin, applied = self.event, self.applied
+        items = store.iter_events_with_errors(actor_id, self.version + 1, to_version=version)
+        with closing(items):  # type: ignore[type-var]
+            for item in items:
+                if isinstance(item, ReplayError):
+                    self.malformed += _stands_between(item, begin, until)
+                # One at least, or slow reading would never get anywhere.
+                elif self.applied > applied and deadline.passed:
+                    self.complete = False
+                    return
+                elif self.attempt(item):
+                    yield item
+                else:
+                    return
 
 
 @dataclass(slots=True)
-class _Remembered:
+class _RememberedStates:
     by_place: OrderedDict[tuple[Any, ...], Folded] = field(default_factory=OrderedDict)
     sizes: dict[tuple[Any, ...], int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, key: tuple[Any, ...], folded: Folded) -> None:
         try:
-            copied = replace(folded, state=deepcopy(folded.state))
+            copied = replace(folded, state=deepcopy(folded.state), complete=True)
         except Exception:  # a state may hold what cannot be copied: then it is folded each time
             return
         size = len(json.dumps(plain(folded.state)))
@@ -119,7 +139,7 @@ class _Remembered:
             return replace(folded, state=deepcopy(folded.state))
 
 
-_remembered = _Remembered()
+_remembered = _RememberedStates()
 
 
 def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> Folded:
@@ -128,17 +148,14 @@ def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> Fol
     Retention may have removed the beginning of the history. Then it is the oldest usable
     snapshot, which holds what is gone.
     """
+    begin = Folded(fold.apply, deepcopy(fold.initial))
     first = next(iter(store.iter_events_with_errors(actor_id, limit=1)), None)
-    if not isinstance(first, Event) or (first.version or 0) <= 1:
-        return Folded(deepcopy(fold.initial))
-    begins_at = first.version or 0
-    base = None
-    for item in store.iter_snapshots_with_errors(actor_id, max_version=version):
-        if isinstance(item, Snapshot) and item.schema_version == fold.schema_version:
-            base = item
-    if base is None:
-        return Folded(deepcopy(fold.initial), begins_at=begins_at)
-    return Folded(base.state, begins_at=begins_at, base=base.version)
+    if isinstance(first, Event) and (first.version or 0) > 1:
+        begin.begins_at = first.version or 0
+        for item in store.iter_snapshots_with_errors(actor_id, max_version=version):
+            if isinstance(item, Snapshot) and item.schema_version == fold.schema_version:
+                begin.state, begin.version, begin.base = item.state, item.version, item.version
+    return begin
 
 
 def fold_to(
@@ -152,30 +169,28 @@ def fold_to(
     """
     last = next(iter(store.get_events(actor_id, to_version=version, limit=1, reverse=True)), None)
     behind = _malformed_behind(store, actor_id, last, version, deadline)
-    begin = beginning(store, actor_id, fold, version)
-    if last is None or (last.version or 0) <= begin.base:
-        return replace(begin, malformed=behind)
+    folded = beginning(store, actor_id, fold, version)
+    if last is None or (last.version or 0) <= folded.base:
+        folded.malformed = behind
+        return folded
     key = (store.alias, store.namespace, actor_id, fold.apply)
-    start = _start(store, actor_id, key, (last.version or 1) - 1) or begin
-    before = _run(
-        store,
-        actor_id,
-        fold,
-        start,
-        (last.version or 1) - 1,
-        deadline,
-        until=last,
-        remember=lambda folded: _remembered.keep(key, folded),
-    )
-    if not before.complete:
-        return before
-    earlier = plain(before.state)
-    folded = before if before.failure else _apply(fold, before, last)
+    before_last = (last.version or 1) - 1
+    folded = _start(store, actor_id, key, before_last) or folded
+    for _event in folded.read(store, actor_id, before_last, deadline, until=last):
+        if folded.applied % CHECKPOINT_EVERY == 0:
+            _remembered.keep(key, folded)
+    if not folded.complete:
+        _remembered.keep(key, folded)
+        return folded
+    folded.before = plain(folded.state)
+    folded.attempt(last)
     if folded.failed_on is None:
-        return replace(folded, before=earlier, malformed=folded.malformed + behind)
+        folded.malformed += behind
+        return folded
     # The fold may have left its state half changed: fold again, up to the event before.
     whole = fold_to(store, actor_id, fold, (folded.failed_on.version or 1) - 1, deadline)
-    return replace(whole, failed_on=folded.failed_on, failure=folded.failure)
+    whole.failed_on, whole.failure = folded.failed_on, folded.failure
+    return whole
 
 
 def _malformed_behind(
@@ -218,8 +233,10 @@ def fold_from_snapshot(
     deadline: Deadline,
 ) -> Folded:
     """Return the state at ``version``, from a snapshot and the events since."""
-    start = Folded(deepcopy(snapshot.state), Event(actor_id, "snapshot", version=snapshot.version))
-    return _run(store, actor_id, fold, start, version, deadline)
+    folded = Folded(fold.apply, deepcopy(snapshot.state), snapshot.version)
+    for _event in folded.read(store, actor_id, version, deadline):
+        pass
+    return folded
 
 
 def usable_snapshot(
@@ -237,51 +254,7 @@ def usable_snapshot(
 def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int) -> Folded | None:
     """Return a remembered state whose last event the store still has."""
     found = _remembered.nearest(key, version)
-    if found is None or found.event is None:
-        return None
-    at = found.version
-    held = store.get_events(actor_id, at, to_version=at, limit=1)
-    return found if held and held[0].id == found.event.id else None
-
-
-def _run(
-    store: EventStore,
-    actor_id: str,
-    fold: Fold,
-    start: Folded,
-    version: int,
-    deadline: Deadline,
-    until: Event | None = None,
-    remember: Callable[[Folded], None] = lambda folded: None,
-) -> Folded:
-    folded = start
-    if start.version >= version:
-        return start
-    items = store.iter_events_with_errors(actor_id, start.version + 1, to_version=version)
-    with closing(items):  # type: ignore[type-var]
-        for item in items:
-            if isinstance(item, ReplayError):
-                if _stands_between(item, start.event, until):
-                    folded = replace(folded, malformed=folded.malformed + 1)
-                continue
-            # One at least, or slow reading would never get anywhere.
-            if folded.applied > start.applied and deadline.passed:
-                remember(folded)
-                return replace(folded, complete=False)
-            folded = _apply(fold, folded, item)
-            if folded.failure:
-                return folded
-            if folded.applied % CHECKPOINT_EVERY == 0:
-                remember(folded)
-    return folded
-
-
-def _apply(fold: Fold, folded: Folded, event: Event) -> Folded:
-    try:
-        state = fold.apply(folded.state, event)
-    except Exception as error:  # a project's fold may raise anything; the page says so
-        return replace(folded, failed_on=event, failure=error)
-    return replace(folded, state=state, event=event, applied=folded.applied + 1)
+    return found if found is not None and found.is_held(store, actor_id) else None
 
 
 def version_at(store: EventStore, actor_id: str, latest: int, moment: datetime) -> int:

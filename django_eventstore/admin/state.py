@@ -19,8 +19,8 @@ from .folding import (
     UNREGISTERED,
     Folded,
     fold_from_snapshot,
+    fold_of,
     fold_to,
-    folding,
     usable_snapshot,
     version_at,
 )
@@ -83,7 +83,7 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
     version = latest if asked is None else min(asked, latest)
     compared = scope.integer("against")
     against = None if compared is None else min(compared, latest)
-    fold = folding(actor_id)
+    fold = fold_of(actor_id)
     folded = fold_to(scope.store, actor_id, fold, version, scope.deadline)
     if "download" in scope.request.GET and folded.complete:
         return _as_file(scope, actor_id, folded)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pprint import pformat
 from typing import Any, Final
 
 from ..events.event import Event
 from ..events.json import plain, same_json
-from ..folds import Fold
-from .folding import UNREGISTERED, beginning, fold_to, folding
+from ..folds import Fold, fold_events
+from .folding import UNREGISTERED, beginning, fold_of, fold_to
 from .redaction import Masked
 from .scope import Scope
 
@@ -46,7 +44,7 @@ class _Given:
 
 def as_test(scope: Scope, event: Event) -> str | None:
     """Return Python code for pytest, None if it would be too long to be of use."""
-    fold = folding(event.actor_id)
+    fold = fold_of(event.actor_id)
     given = _given(scope, event, fold)
     if given is None:
         return None
@@ -167,16 +165,13 @@ def _fold_alike(fold: Fold, given: _Given) -> bool:
         Event(event.actor_id, event.event_type, event.data, event.version) for event in given.events
     ]
     try:
-        return same_json(*(_folded(fold, given.state, events) for events in (bare, given.events)))
+        one, other = (
+            plain(fold_events(events, fold.apply, given.state).state)
+            for events in (bare, given.events)
+        )
+        return same_json(one, other)
     except Exception:  # a project's fold may raise anything: then give it all there is
         return False
-
-
-def _folded(fold: Fold, start: Any, events: Sequence[Event]) -> Any:
-    state = deepcopy(start)
-    for event in events:
-        state = fold.apply(state, event)
-    return plain(state)
 
 
 def _call(event: Event, whole: bool) -> str:

@@ -1,13 +1,11 @@
-"""What reading gives back when some of it is malformed, and folding events to a state."""
+"""What reading and replaying give back when some of it is malformed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from .event import Event, Snapshot
+from .event import Event
 
 State = TypeVar("State")
 
@@ -70,81 +68,3 @@ class Replayed(Generic[State]):
     snapshot_version: int = 0
     skipped_snapshots: list[ReplayError] = field(default_factory=list)
     skipped: list[ReplayError] = field(default_factory=list)
-
-
-class _Fold(Generic[State]):
-    def __init__(
-        self,
-        apply: Callable[[State, Event], State],
-        initial: State,
-        snapshot: Snapshot | None,
-        skipped_snapshots: Iterable[ReplayError],
-    ) -> None:
-        self.apply = apply
-        self.state: State = deepcopy(initial) if snapshot is None else snapshot.state
-        self.start = self.version = 0 if snapshot is None else snapshot.version
-        self.applied = 0
-        self.errors: list[ReplayError] = []
-        self.skipped: list[ReplayError] = []
-        self.skipped_snapshots = list(skipped_snapshots)
-
-    def add(self, item: Event | ReplayError) -> None:
-        if isinstance(item, ReplayError):
-            (self.errors if item.skipped is None else self.skipped).append(item)
-            return
-        try:
-            self.state = self.apply(self.state, item)
-        except Exception as error:
-            error.add_note(
-                f"while applying {item.event_type!r}, version {item.version} of actor "
-                f"{item.actor_id!r}, position {item.position}, event id {item.id}"
-            )
-            raise
-        self.version = max(self.version, item.version or 0)
-        self.applied += 1
-
-    def replayed(self) -> Replayed[State]:
-        return Replayed(
-            self.state,
-            self.version,
-            self.applied,
-            self.errors,
-            self.start,
-            self.skipped_snapshots,
-            self.skipped,
-        )
-
-
-def fold(
-    items: Iterable[Event | ReplayError],
-    apply: Callable[[State, Event], State],
-    initial: State,
-    *,
-    snapshot: Snapshot | None = None,
-    skipped_snapshots: Iterable[ReplayError] = (),
-) -> Replayed[State]:
-    """Fold ``items`` with ``apply(state, event) -> state``.
-
-    Starts at ``snapshot.state`` if a snapshot is given, else at a copy of ``initial`` (a fold
-    that changes its state in place does not spoil the caller's object). What ``apply`` raises
-    passes through, with a note that names the event.
-    """
-    folding = _Fold(apply, initial, snapshot, skipped_snapshots)
-    for item in items:
-        folding.add(item)
-    return folding.replayed()
-
-
-async def afold(
-    items: AsyncIterable[Event | ReplayError],
-    apply: Callable[[State, Event], State],
-    initial: State,
-    *,
-    snapshot: Snapshot | None = None,
-    skipped_snapshots: Iterable[ReplayError] = (),
-) -> Replayed[State]:
-    """See fold()."""
-    folding = _Fold(apply, initial, snapshot, skipped_snapshots)
-    async for item in items:
-        folding.add(item)
-    return folding.replayed()

@@ -269,37 +269,35 @@ class _SnapshotCheck:
 
     def __init__(self, snapshot: Snapshot, fold: Fold) -> None:
         self.snapshot = snapshot
-        self.apply = fold.apply
-        self.state = deepcopy(fold.initial)
-        self.version = 0
+        self.folding = fold.begin()
         self.missing: str | None = None
-        self.error: Exception | None = None
 
     def add(self, event: Event) -> None:
         version = event.version or 0
-        if version > self.snapshot.version or self.error is not None:
+        if version > self.snapshot.version or self.folding.failure is not None:
             return
-        if self.version == 0 and version > 1:
+        if self.folding.version == 0 and version > 1:
             self.missing = "the first events were removed, or never there"
-        self.version = version
-        try:
-            self.state = self.apply(self.state, event)
-        except Exception as error:
-            self.error = error
+        # A copy: the fold of another snapshot must not see what this one does to an event.
+        self.folding.attempt(deepcopy(event))
 
     def miss(self) -> None:
-        """Note that an event cannot be read; one behind the snapshot does not matter."""
-        if self.version < self.snapshot.version:
+        """Note that an event cannot be read; one behind the snapshot does not matter.
+
+        Neither does one behind the event that the fold failed on.
+        """
+        if self.folding.version < self.snapshot.version and self.folding.failure is None:
             self.missing = "an event in it is malformed"
 
     def fault(self) -> str | None:
         where = f"the snapshot at version {self.snapshot.version}"
-        if self.error is not None:
-            return f"{where}: the fold raised {type(self.error).__name__}: {self.error}"
-        if self.version != self.snapshot.version:
+        state, failure = self.folding.state, self.folding.failure
+        if failure is not None:
+            return f"{where}: the fold raised {type(failure).__name__}: {failure}"
+        if self.folding.version != self.snapshot.version:
             return f"{where}: there is no event of that version"
         try:
-            _, state = encode_json("state", self.state)
+            _, state = encode_json("state", state)
         except ValueError as error:
             return f"{where}: the fold's state is no JSON: {error}"
         found = "; ".join(map(str, differences(self.snapshot.state, state, ("state",))))

@@ -10,9 +10,10 @@ from asgiref.sync import sync_to_async
 
 from ..backends.values import ActorRange
 from ..events.event import Event, Snapshot
-from ..events.results import Replayed, ReplayError, afold, fold
+from ..events.results import Replayed, ReplayError
 from ..events.validation import check_integer
 from ..exceptions import InvalidEventError
+from ..folds import afold_events, fold_events
 from .arguments import check_upto
 from .observability import observe
 from .reading import ActorReading
@@ -63,7 +64,9 @@ class Replaying(ActorReading):
                     skipped.append(found)
             selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
             items = self._items(namespace, actor_id, selected)
-            replayed = fold(items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped)
+            replayed = fold_events(
+                items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
+            )
             operation.events = replayed.events_applied
         return replayed
 
@@ -97,7 +100,7 @@ class Replaying(ActorReading):
                         skipped.append(found)
             selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
             events = self._aitems(namespace, actor_id, selected)
-            replayed = await afold(
+            replayed = await afold_events(
                 events, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
             )
             operation.events = replayed.events_applied

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from ..backends.values import ActorRange
 from ..events.event import Event, Snapshot
-from ..events.results import Replayed, afold, fold
+from ..events.results import Replayed
 from ..events.validation import check_integer
 from ..exceptions import VersionConflictError
+from ..folds import afold_events, fold_events
 from .arguments import Decided, decided_for
 from .observability import retried
 from .replaying import Replaying
@@ -122,7 +123,7 @@ class Updating(Saving, Replaying):
             if seen is None:
                 return self.replay(actor_id, apply, initial, schema_version=schema_version)
             tail = self._items(self.namespace, actor_id, ActorRange(from_version=seen.version + 1))
-            return fold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+            return fold_events(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
 
         replayed = load()
         if not (replayed.errors or replayed.skipped):
@@ -148,7 +149,7 @@ class Updating(Saving, Replaying):
                 return await self.areplay(actor_id, apply, initial, schema_version=schema_version)
             selected = ActorRange(from_version=seen.version + 1)
             tail = self._aitems(self.namespace, actor_id, selected)
-            return await afold(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+            return await afold_events(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
 
         replayed = await load()
         if not (replayed.errors or replayed.skipped):

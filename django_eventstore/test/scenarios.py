@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
 from ..events.event import Event, check_event
-from ..events.results import fold
+from ..folds import fold_events
 from ..store.arguments import Decided, decided
 
 State = TypeVar("State")
@@ -43,7 +43,7 @@ def given(
     history = list(events)
     for event in history:
         check_event(event)
-    return Given(fold(history, apply, state).state, apply)
+    return Given(fold_events(history, apply, state).state, apply)
 
 
 class Given(Generic[State]):
@@ -105,7 +105,7 @@ class When(Generic[State]):
     def then_state(self, expected: State) -> When[State]:
         """Assert that the decided events lead to this state."""
         self._raise_error()
-        assert fold(self.events, self._apply, self._state).state == expected
+        assert fold_events(self.events, self._apply, self._state).state == expected
         return self
 
     def then_raises(self, kind: type[Exception], match: str = "") -> When[State]:

@@ -414,7 +414,7 @@ def test_a_fold_that_takes_long_goes_on_where_it_stopped(admin, store, pages, mo
 
 
 def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
-    fold = folding.folding("long")
+    fold = folding.fold_of("long")
     store.save_events([Event("long", "T", {"n": number, "a": 1}) for number in range(1500)])
     deadline = limits.Deadline(60)
     first = blame_to(store, "long", fold, 1500, deadline)
@@ -440,7 +440,7 @@ def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
 
 def test_what_is_remembered_of_long_histories_has_a_bound_in_bytes(store, monkeypatch):
     monkeypatch.setattr(folding, "BYTES_KEPT", 3_000_000)
-    fold = folding.folding("large")
+    fold = folding.fold_of("large")
     store.save_events([Event("large", "T", {"text": "x" * 900_000, "n": 0})])
     store.save_events([Event("large", "T", {"n": number}) for number in range(1, 6000)])
     deadline = limits.Deadline(60)
@@ -452,7 +452,7 @@ def test_what_is_remembered_of_long_histories_has_a_bound_in_bytes(store, monkey
 
 
 def test_a_remembered_state_is_not_used_for_another_history(store):
-    fold = folding.folding("long")
+    fold = folding.fold_of("long")
     deadline = limits.Deadline(60)
     store.save_events([Event("long", "T", {"n": number}) for number in range(2500)])
     assert folding.fold_to(store, "long", fold, 2400, deadline).state == {"n": 2399}

@@ -169,6 +169,74 @@ def test_a_store_that_gives_versions_back_in_disorder():
     ]
 
 
+def test_a_snapshot_of_versions_in_disorder_is_what_a_replay_makes():
+    class Disorderly(InMemoryEventStore):
+        def _read_actor(self, namespace, actor_id, selected):
+            one, two, three = super()._read_actor(namespace, actor_id, selected)
+            yield from (one, three, two)
+
+    store = Disorderly()
+    store.save_events([Event("tally-1", "Counted", {"n": number}) for number in (1, 2, 3)])
+    register_fold("tally-", lambda state, event: [*state, event.data["n"]], initial=[])
+    findings = []
+    try:
+        replayed = store.replay("tally-1", lambda state, event: [*state, event.data["n"]], [])
+        store.save_snapshot(Snapshot("tally-1", replayed.version, replayed.state))
+
+        verification = verify_store(store, on_finding=findings.append)
+    finally:
+        unregister_fold("tally-")
+
+    assert (replayed.version, verification.snapshots) == (3, 1)
+    assert "snapshot" not in {found.kind for found in findings}
+
+
+def test_a_fold_that_keeps_an_events_data_is_compared_for_each_snapshot_by_itself(store):
+    def gather(state, event):
+        if not state:
+            return event.data
+        state["lines"].append(event.event_type)
+        return state
+
+    register_fold("list-", gather, initial={})
+    try:
+        store.save_events([Event("list-1", name, {"lines": []}) for name in ("A", "B", "C", "D")])
+        for version in (3, 4):
+            replayed = store.replay("list-1", gather, {}, to_version=version, use_snapshot=False)
+            store.save_snapshot(Snapshot("list-1", version, replayed.state))
+
+        status, findings, _ = verify()
+    finally:
+        unregister_fold("list-")
+
+    assert (status, findings) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("malformed", "kind"), [(2, "unchecked snapshot"), (4, "snapshot")], ids=["before", "behind"]
+)
+def test_a_fold_that_fails_beside_a_malformed_event(store, malformed, kind):
+    """What comes behind the event that the fold failed on is not to blame."""
+
+    def apply(state, event):
+        if event.version == 3:
+            raise LookupError("no rule")
+        return state
+
+    register_fold("strict-", apply, initial={})
+    try:
+        stored = store.save_events([Event("strict-1", "Done") for _ in range(6)])
+        store.save_snapshot(Snapshot("strict-1", 5, {}))
+        tamper(stored[malformed - 1].position, data="[]")
+
+        _, findings, _ = verify()
+    finally:
+        unregister_fold("strict-")
+
+    assert [each["kind"] for each in findings] == ["malformed", kind]
+    assert ("the fold raised LookupError: no rule" in findings[1]["detail"]) == (malformed == 4)
+
+
 def test_a_snapshot_that_is_not_what_a_replay_makes(store):
     snapshot = store.get_latest_snapshot("application-2022-00002")
     store.save_snapshot(

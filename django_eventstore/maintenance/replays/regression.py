@@ -7,10 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from ...events.event import Event
 from ...events.json import differences, plain
 from ...events.results import ReplayError
-from ...folds import Fold
+from ...folds import Fold, Folding
 from ...store import EventStore
 
 
@@ -38,33 +37,24 @@ def compare_folds(
     at last how many events were folded. A fold that raises makes a state of its own: the
     exception's text.
     """
-    states = [_Folding(one), _Folding(two)]
+    foldings = [one.begin(), two.begin()]
     version = count = 0
     for item in store.iter_events_with_errors(actor_id):
         if isinstance(item, ReplayError):
             yield item
             continue
         version, count = item.version or version, count + 1
-        for state in states:
-            state.add(item)
-    left, right = (plain(state.result) for state in states)
+        for folding in foldings:
+            # A copy: neither fold must see what the other does to an event.
+            folding.attempt(deepcopy(item))
+    left, right = (plain(_result(folding)) for folding in foldings)
     if found := [str(each) for each in differences(left, right, ("state",))]:
         yield StateDifference(actor_id, version, found)
     yield count
 
 
-class _Folding:
-    def __init__(self, fold: Fold) -> None:
-        self.apply = fold.apply
-        self.result: Any = deepcopy(fold.initial)
-        self.failed = False
-
-    def add(self, event: Event) -> None:
-        if self.failed:
-            return
-        try:
-            # A copy: neither fold must see what the other does to an event.
-            self.result = self.apply(self.result, deepcopy(event))
-        except Exception as error:
-            self.failed = True
-            self.result = f"raised {type(error).__name__}: {error}, at version {event.version}"
+def _result(folding: Folding[Any]) -> Any:
+    if folding.failed_on is None:
+        return folding.state
+    kind = type(folding.failure).__name__
+    return f"raised {kind}: {folding.failure}, at version {folding.failed_on.version}"
