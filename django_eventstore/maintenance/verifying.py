@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from ..backends.values import ActorSummary
 from ..events.event import Event, Snapshot
 from ..events.json import differences
 from ..events.results import ReplayError
-from ..events.validation import encode_json
+from ..events.validation import MAX_VERSION, encode_json
 from ..folds import Fold, fold_for
 from ..store import EventStore
 from ..store.actors import iter_actor_pages
@@ -222,8 +221,9 @@ class _Verifier:
             )
 
     def _snapshot_checks(self, actor: ActorSummary) -> Iterator[_SnapshotCheck]:
-        """Yield a check for each snapshot of the actor; report those that cannot be read."""
+        """Yield a check of the actor's snapshots, if any can be; report those that cannot."""
         fold = fold_for(actor.actor_id)
+        snapshots = []
         for item in self.store.iter_snapshots_with_errors(actor.actor_id):
             if isinstance(item, ReplayError):
                 self._report(
@@ -240,7 +240,9 @@ class _Verifier:
                     f"it has schema version {item.schema_version}, the fold {fold.schema_version}",
                 )
             else:
-                yield _SnapshotCheck(item, fold)
+                snapshots.append(item)
+        if fold is not None and snapshots:
+            yield _SnapshotCheck(snapshots, fold)
 
     def _unchecked(self, snapshot: Snapshot, reason: str) -> None:
         self._report(
@@ -251,54 +253,73 @@ class _Verifier:
         )
 
     def _finish(self, check: _SnapshotCheck) -> None:
-        if check.missing is not None:
-            self._unchecked(check.snapshot, check.missing)
-            return
-        self.verification.snapshots += 1
-        if (fault := check.fault()) is not None:
-            self._report(
-                "snapshot",
-                fault,
-                actor_id=check.snapshot.actor_id,
-                version=check.snapshot.version,
-            )
+        for snapshot, missing, fault in check.finish():
+            if missing is not None:
+                self._unchecked(snapshot, missing)
+                continue
+            self.verification.snapshots += 1
+            if fault is not None:
+                self._report(
+                    "snapshot",
+                    f"the snapshot at version {snapshot.version}{fault}",
+                    actor_id=snapshot.actor_id,
+                    version=snapshot.version,
+                )
 
 
 class _SnapshotCheck:
-    """Folds an actor's events up to a snapshot, to compare."""
+    """Folds an actor's events once, and compares each snapshot where the fold comes by it.
 
-    def __init__(self, snapshot: Snapshot, fold: Fold) -> None:
-        self.snapshot = snapshot
+    Args:
+        snapshots: the newest first.
+        fold: makes their states.
+    """
+
+    def __init__(self, snapshots: list[Snapshot], fold: Fold) -> None:
+        self.waiting = snapshots
         self.folding = fold.begin()
         self.missing: str | None = None
+        self.compared: list[tuple[Snapshot, str | None, str | None]] = []
 
     def add(self, event: Event) -> None:
         version = event.version or 0
-        if version > self.snapshot.version or self.folding.failure is not None:
+        self._compare(version - 1)
+        if not self.waiting or self.folding.failure is not None:
             return
         if self.folding.version == 0 and version > 1:
             self.missing = "the first events were removed, or never there"
-        # A copy: the fold of another snapshot must not see what this one does to an event.
-        self.folding.attempt(deepcopy(event))
+        self.folding.attempt(event)
 
     def miss(self) -> None:
-        """Note that an event cannot be read; one behind the snapshot does not matter.
+        """Note that an event cannot be read; to what the fold has passed it does not matter.
 
-        Neither does one behind the event that the fold failed on.
+        Neither does it behind the event that the fold failed on.
         """
-        if self.folding.version < self.snapshot.version and self.folding.failure is None:
+        self._compare(self.folding.version)
+        if self.folding.failure is None:
             self.missing = "an event in it is malformed"
 
-    def fault(self) -> str | None:
-        where = f"the snapshot at version {self.snapshot.version}"
+    def finish(self) -> list[tuple[Snapshot, str | None, str | None]]:
+        """Return each snapshot, the newest first, why it was not compared, and what is wrong."""
+        self._compare(MAX_VERSION)
+        return self.compared[::-1]
+
+    def _compare(self, version: int) -> None:
+        """Compare the snapshots up to a version, which the fold has reached."""
+        while self.waiting and self.waiting[-1].version <= version:
+            snapshot = self.waiting.pop()
+            fault = self._fault(snapshot) if self.missing is None else None
+            self.compared.append((snapshot, self.missing, fault))
+
+    def _fault(self, snapshot: Snapshot) -> str | None:
         state, failure = self.folding.state, self.folding.failure
         if failure is not None:
-            return f"{where}: the fold raised {type(failure).__name__}: {failure}"
-        if self.folding.version != self.snapshot.version:
-            return f"{where}: there is no event of that version"
+            return f": the fold raised {type(failure).__name__}: {failure}"
+        if self.folding.version != snapshot.version:
+            return ": there is no event of that version"
         try:
             _, state = encode_json("state", state)
         except ValueError as error:
-            return f"{where}: the fold's state is no JSON: {error}"
-        found = "; ".join(map(str, differences(self.snapshot.state, state, ("state",))))
-        return f"{where} differs from a replay: {found}" if found else None
+            return f": the fold's state is no JSON: {error}"
+        found = "; ".join(map(str, differences(snapshot.state, state, ("state",))))
+        return f" differs from a replay: {found}" if found else None
