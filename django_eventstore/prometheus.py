@@ -18,7 +18,7 @@ from .exceptions import EventStoreError
 from .signals import malformed_event_found, store_operation
 
 if TYPE_CHECKING:
-    from .consumer_models import Consumer
+    from .models import Consumer
     from .store import EventStore
     from .workers.consumers import ConsumerFigures
 
@@ -129,7 +129,7 @@ class ConsumerCollector(Collector):
 
     def _figures(self) -> Iterator[tuple[Consumer, ConsumerFigures]]:
         # Models cannot be imported before the apps are ready.
-        from .consumer_models import Consumer, ConsumerStatus
+        from .models import Consumer, ConsumerStatus
         from .workers.consumers import consumer_figures
 
         for database in self._databases:

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from django_eventstore import Event, EventStoreError, event_stores
-from django_eventstore.consumer_models import Consumer, ShardLease
 from django_eventstore.maintenance.forwarding import Forwarder, forwarding_figures
+from django_eventstore.models import Consumer, ShardLease
 from tests.projections.figures import contents
 
 pytestmark = pytest.mark.django_db(transaction=True)

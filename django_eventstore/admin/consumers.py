@@ -11,8 +11,8 @@ from django.utils.connection import ConnectionDoesNotExist
 from django.utils.translation import gettext as _
 
 from ..conf import event_stores
-from ..consumer_models import Consumer, ConsumerStatus
 from ..exceptions import EventStoreError, InvalidEventError
+from ..models import Consumer, ConsumerStatus
 from ..projections.registry import get_projections
 from ..store import EventStore
 from ..workers.consumers import ConsumerFigures, consumer_figures

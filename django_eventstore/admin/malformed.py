@@ -16,9 +16,9 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
-from ..admin_models import SkippedEvent
 from ..events.event import Event
 from ..events.results import ReplayError
+from ..models import SkippedEvent
 from .limits import scan
 from .raw_content import Content, as_bytes
 from .scope import SKIP, Crumb, Scope

@@ -9,7 +9,7 @@ from django.core import checks
 from django.http import HttpRequest
 from django.urls import URLPattern
 
-from ..admin_models import EventStore, SkippedEvent
+from ..models import EventStore, SkippedEvent
 from .options import admin_options, check_admin_options
 from .redaction import Redaction
 from .scope import PAYLOAD

@@ -20,7 +20,6 @@ from typing import Final
 from django.db import transaction
 
 from ..backends.values import Selection
-from ..consumer_models import Consumer, ParkedEvent
 from ..events.event import Event
 from ..events.ndjson import BadLine, Line
 from ..events.results import ReplayError
@@ -30,6 +29,7 @@ from ..exceptions import (
     EventTooLargeError,
     VersionConflictError,
 )
+from ..models import Consumer, ParkedEvent
 from ..store import EventStore
 from ..store.subscriptions import Stop
 from ..workers.consumers import ConsumerFigures, consumer_figures, open_consumer, place_of

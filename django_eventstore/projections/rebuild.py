@@ -17,9 +17,9 @@ from django.db import DatabaseError, transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 
-from ..consumer_models import Consumer, ConsumerStatus
 from ..exceptions import EventStoreError
 from ..maintenance.comparing import last_position
+from ..models import Consumer, ConsumerStatus
 from ..store.subscriptions import Stop
 from ..workers.consumers import consumer_figures, create_consumer, find_consumer, place_of
 from ..workers.leases import DEFAULT_LEASE

@@ -11,10 +11,10 @@ from django.db import models, router
 from django.utils.module_loading import autodiscover_modules
 
 from ..conf import event_stores
-from ..consumer_models import Consumer
 from ..events.event import Event
 from ..events.validation import check_text
 from ..exceptions import InvalidEventError
+from ..models import Consumer
 from ..store import EventStore
 from ..workers.consumers import ConsumerFigures, consumer_figures, open_consumer
 

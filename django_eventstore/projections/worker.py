@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from ..consumer_models import Consumer, ParkedEvent
 from ..events.results import ReplayError
 from ..exceptions import EventStoreError, LeaseLost
+from ..models import Consumer, ParkedEvent
 from ..store.subscriptions import Stop
 from ..workers.leases import DEFAULT_LEASE
 from ..workers.parking import Parking

@@ -53,7 +53,7 @@ class SkipReasons:
     def _load(self, alias: str) -> dict[int, str]:
         from django.db import router, transaction
 
-        from ..admin_models import SkippedEvent
+        from ..models import SkippedEvent
 
         records = SkippedEvent.objects.filter(store=alias, namespace=self.namespace)
         # A failed query must not spoil a transaction that the caller has open on PostgreSQL.

@@ -12,7 +12,7 @@ from django.db.models import Min
 from django.db.models.functions import Now
 
 from ..backends.values import Selection
-from ..consumer_models import Consumer, ConsumerStatus, ParkedEvent, ShardLease
+from ..models import Consumer, ConsumerStatus, ParkedEvent, ShardLease
 from ..store import EventStore
 
 

@@ -24,8 +24,8 @@ from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Now
 
-from ..consumer_models import Consumer, ConsumerWorker, ShardLease
 from ..exceptions import ConsumerReplaced, LeaseLost
+from ..models import Consumer, ConsumerWorker, ShardLease
 from ..sharding import ShardConfig, ShardManager
 
 logger = logging.getLogger("django_eventstore")

@@ -21,8 +21,8 @@ from django.db import (
 
 from ..backends.database.errors import explain, is_refused, is_unavailable
 from ..backends.watch import Watch
-from ..consumer_models import Consumer
 from ..exceptions import LeaseLost, StoreUnavailableError
+from ..models import Consumer
 from ..store import EventStore
 from ..store.subscriptions import Pacing, Stop
 from .leases import ShardLeases

@@ -17,9 +17,9 @@ from typing import Any, Final
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, QuerySet
 from django.db.models.functions import Now
 
-from ..consumer_models import Consumer, ParkedEvent
 from ..events.event import Event
 from ..events.results import ReplayError
+from ..models import Consumer, ParkedEvent
 
 logger = logging.getLogger("django_eventstore")
 

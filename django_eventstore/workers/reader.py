@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from django.db import connections, transaction
 
-from ..consumer_models import Consumer
 from ..events.event import Event
 from ..events.results import ReplayError
 from ..maintenance.comparing import last_position
+from ..models import Consumer
 from ..store import EventStore
 from ..store.subscriptions import Stop
 from .leases import DEFAULT_LEASE

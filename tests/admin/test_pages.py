@@ -18,9 +18,8 @@ from django.urls import reverse
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.admin import folding, limits
 from django_eventstore.admin.blame import blame_to
-from django_eventstore.admin_models import SkippedEvent
-from django_eventstore.consumer_models import Consumer
 from django_eventstore.folds import register_fold, unregister_fold
+from django_eventstore.models import Consumer, SkippedEvent
 from django_eventstore.workers.consumers import open_consumer
 from tests.admin.conftest import HOSTILE, MALFORMED, START, client, fill
 from tests.stores import corrupted

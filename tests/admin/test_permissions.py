@@ -11,9 +11,9 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from django_eventstore import Event
-from django_eventstore.admin_models import SkippedEvent
 from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 from django_eventstore.folds import register_fold, unregister_fold
+from django_eventstore.models import SkippedEvent
 from tests.admin.conftest import client, fill
 from tests.stores import corrupted
 

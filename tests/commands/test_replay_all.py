@@ -15,8 +15,8 @@ from permits.generator import generate
 from permits.state import INITIAL, apply
 
 from django_eventstore import Event, event_stores
-from django_eventstore.admin_models import SkippedEvent
 from django_eventstore.folds import register_fold, unregister_fold
+from django_eventstore.models import SkippedEvent
 from tests.commands.conftest import MANAGE
 from tests.commands.running import run, tamper
 

@@ -12,7 +12,7 @@ from itertools import count
 from django.db import connections
 
 from django_eventstore import Event
-from django_eventstore.consumer_models import ConsumerWorker
+from django_eventstore.models import ConsumerWorker
 from tests.servers.process import wait_until
 
 KILLS = 20

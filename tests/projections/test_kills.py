@@ -20,8 +20,8 @@ from django.db import connections
 from django.test import override_settings
 
 from django_eventstore import event_stores
-from django_eventstore.consumer_models import ParkedEvent
 from django_eventstore.maintenance.forwarding import Forwarder
+from django_eventstore.models import ParkedEvent
 from django_eventstore.projections import ProjectionWorker, get_projection
 from tests.children import Child
 from tests.conftest import require

@@ -13,8 +13,8 @@ from django.db import connections
 from django.test import override_settings
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import Consumer
 from django_eventstore.exceptions import ConsumerReplaced
+from django_eventstore.models import Consumer
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
 from django_eventstore.workers.leases import ShardLeases

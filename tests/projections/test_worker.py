@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections, transaction
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import ConsumerWorker, ParkedEvent, ShardLease
 from django_eventstore.exceptions import LeaseLost
+from django_eventstore.models import ConsumerWorker, ParkedEvent, ShardLease
 from django_eventstore.projections import (
     Projection,
     ProjectionWorker,

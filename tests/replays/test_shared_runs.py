@@ -16,10 +16,9 @@ import pytest
 from django.utils import timezone
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import Consumer, ConsumerWorker
-from django_eventstore.maintenance.replays.models import ReplayRun
 from django_eventstore.maintenance.replays.runs import open_run, report_of, work_on
 from django_eventstore.maintenance.replays.tasks import Handling
+from django_eventstore.models import Consumer, ConsumerWorker, ReplayRun
 from tests.children import Child
 from tests.conftest import require
 from tests.databases import child_environment

@@ -1,6 +1,6 @@
 """What the tables have beside their models: triggers, indexes of one vendor, helper tables.
 
-Migration 0001 makes it. Once released, a change here needs a migration of its own.
+The migration makes it, last. Once released, a change here needs a migration of its own.
 
 To alter a field, Django makes an SQLite table anew, without what is made here (and fails where a
 trigger speaks of the table). So a migration that alters the events' or the actors' table has

@@ -27,9 +27,15 @@ from django.db.models.functions import Now
 
 from ...backends.database.errors import is_unavailable
 from ...conf import event_stores
-from ...consumer_models import Consumer, ConsumerStatus, ConsumerWorker
 from ...events.validation import MAX_TEXT_LENGTH, check_text
 from ...exceptions import EventStoreError
+from ...models import (
+    Consumer,
+    ConsumerStatus,
+    ConsumerWorker,
+    ReplayFinding,
+    ReplayRun,
+)
 from ...sharding import ShardConfig
 from ...store import EventStore
 from ...store.actors import iter_actor_pages
@@ -39,7 +45,6 @@ from ...workers.loop import LeasedWork, make_when_possible
 from ...workers.processes import told_to_stop, watch_processes
 from ...workers.reader import Item, ShardReader, Task
 from ..comparing import last_position
-from .models import ReplayFinding, ReplayRun
 from .regression import StateDifference
 from .report import Cause, ReplayAllReport
 from .tasks import (

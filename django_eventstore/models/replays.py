@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ...consumer_models import Consumer
+from .consumers import Consumer
 
 
 class ReplayRun(models.Model):

@@ -1,7 +1,7 @@
 """Where the database store keeps events, actors and snapshots: to be read, never written.
 
 Rows are written by ``EventStore`` alone. The database itself refuses to change or delete an
-event (``backends/database/triggers.py``).
+event (``backends/database/schema.py``).
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from typing import Any, ClassVar, NoReturn
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .admin_models import EventStore, SkippedEvent  # noqa: F401
-from .consumer_models import Consumer, ConsumerWorker, ParkedEvent, ShardLease  # noqa: F401
-from .events.namespaces import MAX_NAMESPACE_BYTES
-from .events.validation import MAX_TEXT_LENGTH
-from .exceptions import UnsupportedOperation
+from ..events.namespaces import MAX_NAMESPACE_BYTES
+from ..events.validation import MAX_TEXT_LENGTH
+from ..exceptions import UnsupportedOperation
 from .fields import CodePointField, JSONTextField, UTCDateTimeField
-from .maintenance.replays.models import ReplayFinding, ReplayRun  # noqa: F401
 
 
 def _refuse(*args: Any, **kwargs: Any) -> NoReturn:

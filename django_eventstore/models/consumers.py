@@ -9,8 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .events.namespaces import MAX_NAMESPACE_BYTES
-from .events.validation import MAX_TEXT_LENGTH
+from ..events.namespaces import MAX_NAMESPACE_BYTES
+from ..events.validation import MAX_TEXT_LENGTH
 from .fields import CodePointField
 
 
