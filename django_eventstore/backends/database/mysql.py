@@ -19,11 +19,12 @@ from django.db.backends.utils import CursorWrapper
 from ...exceptions import UnsupportedOperation
 from ..values import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
-from .rows import Row, correlation_of, format_utc, parse_utc
+from .rows import Row, format_utc, parse_utc
 from .tables import (
     ACTOR_COLUMNS,
     ACTORS,
     EVENT_COLUMNS,
+    EVENT_MARKS,
     EVENTS,
     SNAPSHOTS,
     WRITERS,
@@ -115,22 +116,11 @@ class MySQL(Vendor):
         for some in _statements(events, versions):
             cursor.execute(
                 f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) VALUES "
-                + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(some)),
+                + ", ".join([f"({EVENT_MARKS})"] * len(some)),
                 [
                     value
                     for new, version in some
-                    for value in (
-                        namespace,
-                        new.event.actor_id,
-                        version,
-                        new.event.id,
-                        new.event.event_type,
-                        new.event.command_id,
-                        correlation_of(new),
-                        format_utc(new.event.timestamp),
-                        new.data.decode(),
-                        new.metadata.decode(),
-                    )
+                    for value in (namespace, new.event.actor_id, version, *self.content(new))
                 ],
             )
             # The first of the statement; the server takes a statement's positions in one piece.

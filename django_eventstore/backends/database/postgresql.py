@@ -21,8 +21,8 @@ from ...events.validation import MAX_VERSION
 from ...exceptions import UnsupportedOperation
 from ..values import NewEvent, Placed
 from .fence import WRONG_ISOLATION, SQLFence
-from .rows import Row, correlation_of, mark_utc
-from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS
+from .rows import Row, mark_utc
+from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENT_CONTENT, EVENTS
 from .vendor import Move, Vendor
 
 # Up to so many events of one actor, and bytes of JSON, go in one statement; more are quicker, and
@@ -54,16 +54,18 @@ _MOVE_AT = f"""
 # Behind one of those, in the same statement.
 _INSERT: Final = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) SELECT head.namespace, head.actor_id, "
 _INSERT_ONE: Final = f"""
-    {_INSERT} head.version, %s, %s, %s, %s, head.last_timestamp, %s, %s FROM announced, head
+    {_INSERT} head.version, head.last_timestamp, %s, %s, %s, %s, %s, %s FROM announced, head
     RETURNING version, position
     """
+_JSON_KEYS: Final = ("place", *EVENT_CONTENT.split(", "))
 # Several come as one JSON text: quicker to make and to take apart than arrays, or than a
 # parameter for each value.
 _INSERT_SEVERAL: Final = f"""
-    {_INSERT} head.version + e.place, e.id, e.type, e.command, e.correlation, e.time, e.data,
-        e.metadata
-    FROM announced, head, json_to_recordset(%s::json) AS e(place bigint, id text, type text,
-        command text, correlation text, time timestamptz, data text, metadata text)
+    {_INSERT} head.version + e.place, e.timestamp, e.event_id, e.event_type, e.command_id,
+        e.correlation_id, e.data, e.metadata
+    FROM announced, head, json_to_recordset(%s::json) AS e(place bigint, timestamp timestamptz,
+        event_id text, event_type text, command_id text, correlation_id text, data text,
+        metadata text)
     ORDER BY e.place
     RETURNING version, position
     """
@@ -143,14 +145,11 @@ class PostgreSQL(Vendor):
             return None
         move, params = head
         if len(events) == 1:
-            (new,) = events
-            event = new.event
             insert = _INSERT_ONE
-            params += (event.id, event.event_type, event.command_id, correlation_of(new))
-            params += (new.data.decode(), new.metadata.decode())
+            params += self.content(events[0])[1:]
         else:
             insert = _INSERT_SEVERAL
-            params.append(_as_json(events, versions))
+            params.append(self._as_json(events, versions))
         if self.joins:
             # A refused statement would spoil the caller's transaction.
             with transaction.atomic(self.connection.alias):
@@ -185,27 +184,24 @@ class PostgreSQL(Vendor):
         positions: list[int] = cursor.fetchone()[0]
         with self.connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for new, version, position in zip(events, versions, positions, strict=True):
-                event = new.event
                 copy.write_row(
-                    (
-                        position,
-                        namespace,
-                        event.actor_id,
-                        version,
-                        event.id,
-                        event.event_type,
-                        event.command_id,
-                        correlation_of(new),
-                        event.timestamp,
-                        new.data.decode(),
-                        new.metadata.decode(),
-                    )
+                    (position, namespace, new.event.actor_id, version, *self.content(new))
                 )
         return positions
 
     def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
         columns = [list(column) for column in zip(*moves, strict=True)]
         cursor.execute(_MOVE_ACTORS, (*columns, namespace))
+
+    def _as_json(self, events: Sequence[NewEvent], versions: Sequence[int]) -> str:
+        """Return the events as the JSON text that _INSERT_SEVERAL takes."""
+        last = versions[-1]
+        return orjson.dumps(
+            [
+                dict(zip(_JSON_KEYS, (version - last, *self.content(new)), strict=True))
+                for new, version in zip(events, versions, strict=True)
+            ]
+        ).decode()
 
     def moment(self, timestamp: datetime) -> Any:
         return timestamp
@@ -284,23 +280,3 @@ def _fit_one_statement(events: Sequence[NewEvent]) -> bool:
         len(events) <= _ONE_STATEMENT
         and sum(len(new.data) + len(new.metadata) for new in events) <= _ONE_STATEMENT_BYTES
     )
-
-
-def _as_json(events: Sequence[NewEvent], versions: Sequence[int]) -> str:
-    """Return the events as the JSON text that _INSERT_SEVERAL takes."""
-    last = versions[-1]
-    return orjson.dumps(
-        [
-            {
-                "place": version - last,
-                "id": new.event.id,
-                "type": new.event.event_type,
-                "command": new.event.command_id,
-                "correlation": correlation_of(new),
-                "time": new.event.timestamp,
-                "data": new.data.decode(),
-                "metadata": new.metadata.decode(),
-            }
-            for new, version in zip(events, versions, strict=True)
-        ]
-    ).decode()

@@ -9,11 +9,8 @@ from typing import Any, Final, TypeAlias
 from orjson import loads
 
 from ...events.event import Event, Snapshot, made_event
-from ...events.metadata import CORRELATION_ID
 from ...events.results import ReplayError
-from ...events.validation import MAX_TEXT_LENGTH
 from ...exceptions import InvalidEventError
-from ..values import NewEvent
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -140,12 +137,6 @@ def parse_utc(text: str) -> datetime:
 def mark_utc(naive: datetime) -> datetime:
     """Return the aware datetime of a naive one that is in UTC."""
     return naive.replace(tzinfo=UTC)
-
-
-def correlation_of(new: NewEvent) -> str | None:
-    """Return the correlation id as its column holds it: cut to what an index can hold."""
-    correlation_id = new.event.metadata.get(CORRELATION_ID)
-    return None if correlation_id is None else correlation_id[:MAX_TEXT_LENGTH]
 
 
 def format_utc(moment: datetime) -> str:

@@ -17,22 +17,21 @@ from django.db.backends.utils import CursorWrapper
 
 from ...events.validation import MAX_VERSION
 from ..values import NewEvent, Placed
-from .rows import Row, correlation_of, format_utc, parse_utc
-from .tables import ACTORS, EVENT_COLUMNS, EVENTS, RETENTION
+from .rows import Row, format_utc, parse_utc
+from .tables import ACTORS, EVENT_COLUMNS, EVENT_MARKS, EVENTS, RETENTION
 from .vendor import Move, Vendor
 
 _INSERT = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) "
-# The guard and the insert in one statement: it takes the write lock before it reads.
+# The guard and the insert in one statement: it takes the write lock before it reads. Without a
+# version, the event gets the next one.
 _INSERT_ONE = (
-    f"{_INSERT} SELECT %s, %s, {{version}}, %s, %s, %s, %s, %s, %s, %s FROM (SELECT coalesce("
-    f"(SELECT version FROM {ACTORS} WHERE namespace = %s AND actor_id = %s), 0) AS version) "
-    f"AS head WHERE head.version {{guard}} %s RETURNING version, position"
+    f"{_INSERT} SELECT %s, %s, coalesce(%s, head.version + 1), %s, %s, %s, %s, %s, %s, %s "
+    f"FROM (SELECT coalesce((SELECT version FROM {ACTORS} WHERE namespace = %s AND actor_id = %s), "
+    f"0) AS version) AS head WHERE head.version {{guard}} %s RETURNING version, position"
 )
-_NEXT_VERSION = _INSERT_ONE.format(version="head.version + 1", guard="<")
-_NEXT_VERSION_AT = _INSERT_ONE.format(version="head.version + 1", guard="=")
-_GIVEN_VERSION = _INSERT_ONE.format(version="%s", guard="<")
-_GIVEN_VERSION_AT = _INSERT_ONE.format(version="%s", guard="=")
-_INSERT_MANY = f"{_INSERT} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_INSERT_ABOVE = _INSERT_ONE.format(guard="<")
+_INSERT_AT = _INSERT_ONE.format(guard="=")
+_INSERT_MANY = f"{_INSERT} VALUES ({EVENT_MARKS})"
 # The fewest variables that an SQLite takes in one statement, and some to spare.
 _VARIABLES = 900
 
@@ -49,33 +48,16 @@ class SQLite(Vendor):
         if len(events) > 1:
             return self.append_locked(namespace, events, expected_version)
         new = events[0]
-        event = new.event
-        actor_id, version = event.actor_id, event.version
+        actor_id, version = new.event.actor_id, new.event.version
+        bound = version or MAX_VERSION
         if expected_version is None:
-            sql = _NEXT_VERSION if version is None else _GIVEN_VERSION
-            guard = MAX_VERSION if version is None else version
-        elif (version or MAX_VERSION) <= expected_version:
+            sql, guard = _INSERT_ABOVE, bound
+        elif bound <= expected_version:
             return None
         else:
-            sql = _NEXT_VERSION_AT if version is None else _GIVEN_VERSION_AT
-            guard = expected_version
+            sql, guard = _INSERT_AT, expected_version
         rows = self.fetch(
-            sql,
-            (
-                namespace,
-                actor_id,
-                *(() if version is None else (version,)),
-                event.id,
-                event.event_type,
-                event.command_id,
-                correlation_of(new),
-                format_utc(event.timestamp),
-                new.data.decode(),
-                new.metadata.decode(),
-                namespace,
-                actor_id,
-                guard,
-            ),
+            sql, (namespace, actor_id, version, *self.content(new), namespace, actor_id, guard)
         )
         return [Placed(*row) for row in rows] or None
 
@@ -110,18 +92,7 @@ class SQLite(Vendor):
         cursor.executemany(
             _INSERT_MANY,
             [
-                (
-                    namespace,
-                    new.event.actor_id,
-                    version,
-                    new.event.id,
-                    new.event.event_type,
-                    new.event.command_id,
-                    correlation_of(new),
-                    format_utc(new.event.timestamp),
-                    new.data.decode(),
-                    new.metadata.decode(),
-                )
+                (namespace, new.event.actor_id, version, *self.content(new))
                 for new, version in zip(events, versions, strict=True)
             ],
         )

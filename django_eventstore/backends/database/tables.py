@@ -11,10 +11,9 @@ SNAPSHOTS: Final = "django_eventstore_snapshotrecord"
 RETENTION: Final = "django_eventstore_retention"
 WRITERS: Final = "django_eventstore_writers"
 
-EVENT_COLUMNS: Final = (
-    "namespace, actor_id, version, event_id, event_type, command_id, correlation_id, timestamp, "
-    "data, metadata"
-)
+EVENT_CONTENT: Final = "timestamp, event_id, event_type, command_id, correlation_id, data, metadata"
+EVENT_COLUMNS: Final = f"namespace, actor_id, version, {EVENT_CONTENT}"
+EVENT_MARKS: Final = "%s, %s, %s, %s, %s, %s, %s, %s, %s, %s"
 ACTOR_COLUMNS: Final = "namespace, actor_id, version, event_count, first_timestamp, last_timestamp"
 EVENT_ID_CONSTRAINT: Final = "eventstore_event_id"
 VERSION_CONSTRAINT: Final = "eventstore_event_version"

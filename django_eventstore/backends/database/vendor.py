@@ -15,6 +15,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from ...events.metadata import CORRELATION_ID
+from ...events.validation import MAX_TEXT_LENGTH
 from ..base import assign_versions
 from ..values import NewEvent, Placed
 from .rows import Row, event_columns
@@ -151,6 +153,21 @@ class Vendor(ABC):
     @abstractmethod
     def moment(self, timestamp: datetime) -> Any:
         """Return ``timestamp`` as a parameter."""
+
+    def content(self, new: NewEvent) -> tuple[Any, ...]:
+        """Return the values of EVENT_CONTENT."""
+        event = new.event
+        correlation_id = event.metadata.get(CORRELATION_ID)
+        return (
+            self.moment(event.timestamp),
+            event.id,
+            event.event_type,
+            event.command_id,
+            # Cut to what an index can hold.
+            None if correlation_id is None else correlation_id[:MAX_TEXT_LENGTH],
+            new.data.decode(),
+            new.metadata.decode(),
+        )
 
     # -- reading in order
 
