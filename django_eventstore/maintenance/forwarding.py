@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from django.db import transaction
@@ -36,7 +36,7 @@ from ..workers.consumers import ConsumerFigures, consumer_figures, open_consumer
 from ..workers.leases import DEFAULT_LEASE
 from ..workers.loop import LeasedWork
 from .comparing import last_position
-from .transfer import import_events
+from .transfer import import_events, split_into_appends
 
 logger = logging.getLogger("django_eventstore")
 
@@ -123,7 +123,7 @@ class Forwarder(LeasedWork):
         if not page:
             return False
         events = [item for item in page if isinstance(item, Event)]
-        for run in _appends(self._target, events):
+        for run in split_into_appends(self._target, events, attrgetter("actor_id")):
             self._send(run)
         end = max(item.position or 0 for item in page)
         receipt = self._target.backend.receipt(self._target.namespace) if events else None
@@ -237,13 +237,3 @@ def forwarding_figures(source: EventStore, target: EventStore) -> ConsumerFigure
         StoreUnavailableError: the source cannot be reached.
     """
     return consumer_figures(open_forwarding(source, target), source)
-
-
-def _appends(target: EventStore, events: Sequence[Event]) -> Iterator[list[Event]]:
-    """Yield what can go into one append: everything, or each run of events of one actor."""
-    if target.backend.supports_multi_actor_append:
-        if events:
-            yield list(events)
-        return
-    for _, run in groupby(events, key=lambda event: event.actor_id):
-        yield list(run)

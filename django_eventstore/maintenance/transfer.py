@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from operator import attrgetter
+from typing import Final, TypeVar
 
 from ..backends.base import assign_versions
 from ..backends.values import Selection
@@ -21,6 +22,8 @@ from ..exceptions import (
 )
 from ..store import EventStore
 from ..store.arguments import new_events
+
+Item = TypeVar("Item")
 
 BATCH_SIZE: Final = 1000
 """How many events are stored at a time unless said otherwise."""
@@ -189,6 +192,15 @@ def copy_events(
     )
 
 
+def split_into_appends(
+    store: EventStore, items: Sequence[Item], actor_id: Callable[[Item], str]
+) -> Iterator[list[Item]]:
+    """Yield what can go into one append: everything, or each run of items of one actor."""
+    together = store.backend.supports_multi_actor_append
+    for _, run in groupby(items, key=lambda item: together or actor_id(item)):
+        yield list(run)
+
+
 def _as_line(item: Event | ReplayError) -> Line | BadLine:
     if isinstance(item, Event):
         return Line(item.position or 0, item)
@@ -219,17 +231,10 @@ class _Writer:
         self.on_bad(line)
 
     def write(self, batch: Sequence[Line]) -> None:
-        for lines in self._appends(batch):
+        for lines in split_into_appends(self.store, batch, attrgetter("event.actor_id")):
             self._write(lines)
             if self.report.stopped:
                 return
-
-    def _appends(self, batch: Sequence[Line]) -> Iterator[list[Line]]:
-        if self.store.backend.supports_multi_actor_append:
-            yield list(batch)
-        else:
-            for _, run in groupby(batch, key=lambda line: line.event.actor_id):
-                yield list(run)
 
     def _write(self, lines: list[Line]) -> None:
         fresh = self._new_ones(lines)

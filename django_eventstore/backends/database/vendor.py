@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -187,18 +186,18 @@ class Vendor(ABC):
 
 
 def _moves(events: Sequence[NewEvent], versions: Sequence[int]) -> list[Move]:
-    actor_ids = [new.event.actor_id for new in events]
-    first = {actor_id: place for place, actor_id in reversed(list(enumerate(actor_ids)))}
-    last = {actor_id: place for place, actor_id in enumerate(actor_ids)}
+    places: dict[str, list[int]] = {}
+    for place, (event, *_) in enumerate(events):
+        places.setdefault(event.actor_id, []).append(place)
     return [
         Move(
             actor_id,
-            versions[last[actor_id]],
-            count,
-            events[first[actor_id]].event.timestamp,
-            events[last[actor_id]].event.timestamp,
+            versions[own[-1]],
+            len(own),
+            events[own[0]].event.timestamp,
+            events[own[-1]].event.timestamp,
         )
-        for actor_id, count in Counter(actor_ids).items()
+        for actor_id, own in places.items()
     ]
 
 
