@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from ..cursors import make_cursor
 from ..values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
 from .queries import Fetch
-from .tables import ACTOR_COLUMNS, ACTORS, EVENTS
+from .tables import ACTOR_COLUMNS, ACTOR_KEY, ACTORS, EVENTS
 from .vendor import Vendor
 
 _TOGETHER: Final = 500
@@ -108,7 +108,7 @@ def recount(vendor: Vendor, cursor: CursorWrapper, namespace: str, actor_id: str
     """Make the actor's row say what its events do, inside a transaction."""
     # Locked first: what is counted must still be so when it is written.
     vendor.lock_actors(cursor, namespace, [actor_id], datetime.now(UTC))
-    cursor.execute(_RECOUNT + vendor.replace_actor, (namespace, actor_id))
+    cursor.execute(_RECOUNT + vendor.or_replace(ACTOR_COLUMNS, ACTOR_KEY), (namespace, actor_id))
     cursor.execute(_REMOVE_WITHOUT_EVENTS, (namespace, actor_id))
 
 

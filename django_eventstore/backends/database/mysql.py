@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -26,7 +26,6 @@ from .tables import (
     EVENT_COLUMNS,
     EVENT_MARKS,
     EVENTS,
-    SNAPSHOTS,
     WRITERS,
 )
 from .vendor import Move, Vendor
@@ -55,16 +54,8 @@ class MySQL(Vendor):
     timestamp = "CAST({} AS char)"
     contains = "LOCATE(%s, {0}) > 0"
     aware = staticmethod(parse_utc)
-    save_snapshot: ClassVar[str] = f"""
-        INSERT INTO {SNAPSHOTS} (namespace, actor_id, version, schema_version, timestamp, state)
-        VALUES (%s, %s, %s, %s, %s, %s)
-        ON DUPLICATE KEY UPDATE schema_version = VALUES(schema_version),
-            timestamp = VALUES(timestamp), state = VALUES(state)
-        """
-    replace_actor: ClassVar[str] = """
-        ON DUPLICATE KEY UPDATE version = VALUES(version), event_count = VALUES(event_count),
-            first_timestamp = VALUES(first_timestamp), last_timestamp = VALUES(last_timestamp)
-        """
+    or_update = "ON DUPLICATE KEY UPDATE"
+    inserted = "VALUES({})"
 
     def fetch_unwatched(self, driver: Any, sql: str, params: Sequence[Any]) -> list[Row]:
         with driver.cursor() as cursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -11,8 +11,10 @@ from ...events.event import Snapshot
 from ...events.results import ReplayError
 from .queries import Fetch
 from .rows import decode_snapshot
-from .tables import SNAPSHOTS
+from .tables import SNAPSHOT_COLUMNS, SNAPSHOT_KEY, SNAPSHOTS
 from .vendor import Vendor
+
+_INSERT: Final = f"INSERT INTO {SNAPSHOTS} ({SNAPSHOT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s) "
 
 
 def save(vendor: Vendor, namespace: str, snapshot: Snapshot, state: bytes, kept: int) -> None:
@@ -21,7 +23,7 @@ def save(vendor: Vendor, namespace: str, snapshot: Snapshot, state: bytes, kept:
     connection = vendor.connection
     with transaction.atomic(connection.alias), connection.cursor() as cursor:
         cursor.execute(
-            vendor.save_snapshot,
+            _INSERT + vendor.or_replace(SNAPSHOT_COLUMNS, SNAPSHOT_KEY),
             (
                 namespace,
                 actor_id,

@@ -19,7 +19,6 @@ from ...events.validation import MAX_TEXT_LENGTH
 from ..base import assign_versions
 from ..values import NewEvent, Placed
 from .rows import Row, event_columns
-from .tables import SNAPSHOTS
 
 
 class Move(NamedTuple):
@@ -44,25 +43,12 @@ class Vendor(ABC):
     text: ClassVar[str] = "{}"
     # Tells whether a column contains a text, case and all.
     contains: ClassVar[str]
-    # Inserts a snapshot, or puts it in the place of one at the same version.
-    save_snapshot: ClassVar[str] = f"""
-        INSERT INTO {SNAPSHOTS} (namespace, actor_id, version, schema_version, timestamp, state)
-        VALUES (%s, %s, %s, %s, %s, %s)
-        ON CONFLICT (namespace, actor_id, version) DO UPDATE SET
-            schema_version = excluded.schema_version,
-            timestamp = excluded.timestamp,
-            state = excluded.state
-        """
+    # Behind an INSERT, what updates the row that is there, by its key; and the value of a column
+    # that was to be inserted.
+    or_update: ClassVar[str] = "ON CONFLICT ({}) DO UPDATE SET"
+    inserted: ClassVar[str] = "excluded.{}"
     # Turns what was read as a timestamp into an aware datetime.
     aware: Callable[[Any], datetime]
-    # Behind the insert of an actor: puts it in the place of the row that is there.
-    replace_actor: ClassVar[str] = """
-        ON CONFLICT (namespace, actor_id) DO UPDATE SET
-            version = excluded.version,
-            event_count = excluded.event_count,
-            first_timestamp = excluded.first_timestamp,
-            last_timestamp = excluded.last_timestamp
-        """
 
     # What decode_events() takes.
     columns: ClassVar[str]
@@ -97,6 +83,13 @@ class Vendor(ABC):
         """Return the rows of one statement, straight from the driver's connection."""
 
     # -- writing
+
+    @classmethod
+    def or_replace(cls, columns: str, key: str) -> str:
+        """Return what stands behind an INSERT so that it replaces a row with the same key."""
+        changed = [name for name in columns.split(", ") if name not in key.split(", ")]
+        changes = ", ".join(f"{name} = {cls.inserted.format(name)}" for name in changed)
+        return f"{cls.or_update.format(key)} {changes}"
 
     def append(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
