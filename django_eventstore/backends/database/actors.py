@@ -11,11 +11,8 @@ from django.db.backends.utils import CursorWrapper
 from ..cursors import make_cursor
 from ..values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
 from .queries import Fetch
-from .tables import ACTOR_COLUMNS, ACTOR_KEY, ACTORS, EVENTS
+from .tables import ACTOR_COLUMNS, ACTOR_KEY, ACTORS, EVENTS, key_lists
 from .vendor import Vendor
-
-_TOGETHER: Final = 500
-"""How many actors are asked for in one query."""
 
 _COLUMNS: Final = {
     "actor_id": "actor_id",
@@ -31,11 +28,10 @@ def summaries(
 ) -> dict[str, ActorSummary]:
     """Return the summary of each of ``actor_ids``; those without events are left out."""
     found: dict[str, ActorSummary] = {}
-    for start in range(0, len(actor_ids), _TOGETHER):
-        some = actor_ids[start : start + _TOGETHER]
+    for some, marks in key_lists(actor_ids):
         rows = fetch(
             f"SELECT {_summary_columns(vendor)} FROM {ACTORS} a WHERE a.namespace = %s "
-            f"AND a.actor_id IN ({', '.join(['%s'] * len(some))})",
+            f"AND a.actor_id IN ({marks})",
             [namespace, *some],
         )
         found.update((row[0], _summary(vendor, row)) for row in rows)

@@ -7,7 +7,7 @@ it before it commits, by reading what is uncommitted, and so know of each open o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +27,7 @@ from .tables import (
     EVENT_MARKS,
     EVENTS,
     WRITERS,
+    key_lists,
 )
 from .vendor import Move, Vendor
 
@@ -75,18 +76,10 @@ class MySQL(Vendor):
     def lock_actors(
         self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
     ) -> dict[str, int]:
+        missing = [Move(actor_id, 0, 0, now, now) for actor_id in actor_ids]
+        self._add_actors(cursor, namespace, missing, "version = version")
         heads: dict[str, int] = {}
-        moment = self.moment(now)
-        for some in _chunks(actor_ids):
-            cursor.execute(
-                _ADD_ACTORS.format(", ".join([_ROW] * len(some))) + "version = version",
-                [
-                    value
-                    for actor_id in some
-                    for value in (namespace, actor_id, 0, 0, moment, moment)
-                ],
-            )
-            marks = ", ".join(["%s"] * len(some))
+        for some, marks in key_lists(actor_ids):
             # The lock is there; FOR UPDATE shows the newest row to a REPEATABLE READ too.
             cursor.execute(
                 f"SELECT actor_id, version FROM {ACTORS} "
@@ -119,10 +112,17 @@ class MySQL(Vendor):
             positions.extend(first + self._step * place for place in range(len(some)))
         return positions
 
-    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
-        for some in _chunks(list(moves)):
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move]) -> None:
+        self._add_actors(cursor, namespace, moves, _MOVE)
+
+    def _add_actors(
+        self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move], update: str
+    ) -> None:
+        """Add the actors' rows, or update those that are there."""
+        for start in range(0, len(moves), _STATEMENT_ROWS):
+            some = moves[start : start + _STATEMENT_ROWS]
             cursor.execute(
-                _ADD_ACTORS.format(", ".join([_ROW] * len(some))) + _MOVE,
+                _ADD_ACTORS.format(", ".join([_ROW] * len(some))) + update,
                 [
                     value
                     for move in some
@@ -201,11 +201,6 @@ def _uncommitted(connection: BaseDatabaseWrapper) -> list[tuple[int, int, int]]:
         cursor.execute(_WRITERS)
         rows: list[tuple[int, int, int]] = cursor.fetchall()
     return rows
-
-
-def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), _STATEMENT_ROWS):
-        yield items[start : start + _STATEMENT_ROWS]
 
 
 def _statements(

@@ -7,7 +7,7 @@ lock the actors' rows first and send the events through COPY.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -189,7 +189,7 @@ class PostgreSQL(Vendor):
                 )
         return positions
 
-    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move]) -> None:
         columns = [list(column) for column in zip(*moves, strict=True)]
         cursor.execute(_MOVE_ACTORS, (*columns, namespace))
 

@@ -11,7 +11,7 @@ from ...events.event import Snapshot
 from ...events.results import ReplayError
 from .queries import Fetch
 from .rows import decode_snapshot
-from .tables import SNAPSHOT_COLUMNS, SNAPSHOT_KEY, SNAPSHOTS
+from .tables import SNAPSHOT_COLUMNS, SNAPSHOT_KEY, SNAPSHOTS, key_lists
 from .vendor import Vendor
 
 _INSERT: Final = f"INSERT INTO {SNAPSHOTS} ({SNAPSHOT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s) "
@@ -88,9 +88,7 @@ def read(
 def versions(fetch: Fetch, namespace: str, actor_ids: Sequence[str]) -> dict[str, int]:
     """Return the version of each actor's newest snapshot; actors without one are left out."""
     found: dict[str, int] = {}
-    for start in range(0, len(actor_ids), 500):
-        some = actor_ids[start : start + 500]
-        marks = ", ".join(["%s"] * len(some))
+    for some, marks in key_lists(actor_ids):
         found.update(
             fetch(
                 f"SELECT actor_id, MAX(version) FROM {SNAPSHOTS} "

@@ -7,7 +7,7 @@ locked". A trigger moves the actor's row, so that a single append is a single st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,14 @@ from django.db.backends.utils import CursorWrapper
 from ...events.validation import MAX_VERSION
 from ..values import NewEvent, Placed
 from .rows import Row, format_utc, parse_utc
-from .tables import ACTORS, EVENT_COLUMNS, EVENT_MARKS, EVENTS, RETENTION
+from .tables import (
+    ACTORS,
+    EVENT_COLUMNS,
+    EVENT_MARKS,
+    EVENTS,
+    RETENTION,
+    key_lists,
+)
 from .vendor import Move, Vendor
 
 _INSERT = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) "
@@ -32,8 +39,6 @@ _INSERT_ONE = (
 _INSERT_ABOVE = _INSERT_ONE.format(guard="<")
 _INSERT_AT = _INSERT_ONE.format(guard="=")
 _INSERT_MANY = f"{_INSERT} VALUES ({EVENT_MARKS})"
-# The fewest variables that an SQLite takes in one statement, and some to spare.
-_VARIABLES = 900
 
 
 class SQLite(Vendor):
@@ -71,9 +76,7 @@ class SQLite(Vendor):
         # Changes nothing, and takes the write lock.
         cursor.execute(f"DELETE FROM {ACTORS} WHERE 0")
         heads: dict[str, int] = {}
-        for start in range(0, len(actor_ids), _VARIABLES):
-            some = actor_ids[start : start + _VARIABLES]
-            marks = ", ".join(["%s"] * len(some))
+        for some, marks in key_lists(actor_ids):
             cursor.execute(
                 f"SELECT actor_id, version FROM {ACTORS} "
                 f"WHERE namespace = %s AND actor_id IN ({marks})",
@@ -101,7 +104,7 @@ class SQLite(Vendor):
         (last,) = cursor.fetchone()
         return list(range(last - len(events) + 1, last + 1))
 
-    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move]) -> None:
         """The trigger does."""
 
     def moment(self, timestamp: datetime) -> Any:

@@ -1,7 +1,8 @@
-"""The names of tables and constraints, for SQL."""
+"""The names of tables, columns and constraints, and lists of keys, for SQL."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 EVENTS: Final = "django_eventstore_eventrecord"
@@ -20,3 +21,13 @@ SNAPSHOT_COLUMNS: Final = "namespace, actor_id, version, schema_version, timesta
 SNAPSHOT_KEY: Final = "namespace, actor_id, version"
 EVENT_ID_CONSTRAINT: Final = "eventstore_event_id"
 VERSION_CONSTRAINT: Final = "eventstore_event_version"
+
+# Fewer than the variables that any SQLite takes in one statement.
+_KEYS: Final = 500
+
+
+def key_lists(keys: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """Yield the keys, so many at a time as one statement names, and the list of their marks."""
+    for start in range(0, len(keys), _KEYS):
+        some = keys[start : start + _KEYS]
+        yield some, ", ".join(["%s"] * len(some))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
@@ -139,7 +139,7 @@ class Vendor(ABC):
         """Insert the events in order; return their positions, ascending."""
 
     @abstractmethod
-    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Iterable[Move]) -> None:
+    def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move]) -> None:
         """Move the locked actors' rows forward."""
 
     @abstractmethod
