@@ -54,7 +54,7 @@ def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> Act
             where += f" AND a.actor_id {comparison} %s"
             params.append(actor_id)
         else:
-            value = vendor.moment(value) if name.endswith("_timestamp") else value
+            value = vendor.stored_time(value) if name.endswith("_timestamp") else value
             where += (
                 f" AND {column} {comparison}= %s"
                 f" AND ({column} {comparison} %s OR a.actor_id {comparison} %s)"

@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from django.db.backends.base.base import BaseDatabaseWrapper
+from .vendor import Vendor
 
 logger = logging.getLogger("django_eventstore")
 
@@ -35,15 +35,10 @@ WRONG_ISOLATION: Final = (
 class SQLFence(ABC):
     """The fence on one connection, which must see what is committed meanwhile."""
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self.connection = connection
-
-    def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    def __init__(self, vendor: Vendor) -> None:
+        self.vendor = vendor
+        self.connection = vendor.connection
+        self.fetch = vendor.fetch
 
     @abstractmethod
     def newest(self) -> int | None:

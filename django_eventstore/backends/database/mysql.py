@@ -69,9 +69,7 @@ class MySQL(Vendor):
         cursor.execute(_ANNOUNCE, (newest or 0,))
         if cursor.lastrowid % _CLEAN_EVERY == 0:
             # Not in this transaction: it may stay open for long, and so would the rows' locks.
-            transaction.on_commit(
-                MySQLFence(self.connection).clean, using=self.connection.alias, robust=True
-            )
+            transaction.on_commit(MySQLFence(self).clean, using=self.connection.alias, robust=True)
 
     def lock_actors(
         self, cursor: CursorWrapper, namespace: str, actor_ids: Sequence[str], now: datetime
@@ -131,17 +129,17 @@ class MySQL(Vendor):
                         move.actor_id,
                         move.version,
                         move.number,
-                        self.moment(move.first_timestamp),
-                        self.moment(move.last_timestamp),
+                        self.stored_time(move.first_timestamp),
+                        self.stored_time(move.last_timestamp),
                     )
                 ],
             )
 
-    def moment(self, timestamp: datetime) -> Any:
+    def stored_time(self, timestamp: datetime) -> Any:
         return format_utc(timestamp)
 
     def final_positions(self, after: int) -> Iterator[int | None]:
-        return MySQLFence(self.connection).bounds(after)
+        return MySQLFence(self).bounds(after)
 
     @contextmanager
     def retention(self) -> Iterator[None]:
@@ -165,7 +163,7 @@ class MySQLFence(SQLFence):
 
     def writers(self) -> dict[str, int]:
         connection = self.connection
-        if connection.in_atomic_block or not connection.get_autocommit():
+        if self.vendor.in_transaction:
             # A transaction cannot change its isolation level half-way.
             other = connection.copy()
             try:

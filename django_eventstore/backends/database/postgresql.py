@@ -150,7 +150,7 @@ class PostgreSQL(Vendor):
         else:
             insert = _INSERT_SEVERAL
             params.append(self._as_json(events, versions))
-        if self.joins:
+        if self.in_transaction:
             # A refused statement would spoil the caller's transaction.
             with transaction.atomic(self.connection.alias):
                 rows = self.fetch(_statement(_ANNOUNCE_ONCE, move, insert), params)
@@ -203,11 +203,11 @@ class PostgreSQL(Vendor):
             ]
         ).decode()
 
-    def moment(self, timestamp: datetime) -> Any:
+    def stored_time(self, timestamp: datetime) -> Any:
         return timestamp
 
     def final_positions(self, after: int) -> Iterator[int | None]:
-        return PostgreSQLFence(self.connection).bounds(after)
+        return PostgreSQLFence(self).bounds(after)
 
     @contextmanager
     def retention(self) -> Iterator[None]:

@@ -133,7 +133,7 @@ class EventQuery:
             if isinstance(value, list):
                 params.extend(value)
             elif condition.startswith("e.timestamp"):
-                params.append(vendor.moment(value))
+                params.append(vendor.stored_time(value))
             else:
                 params.append(value)
         return " AND ".join(self._conditions), params

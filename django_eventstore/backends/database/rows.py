@@ -139,6 +139,6 @@ def mark_utc(naive: datetime) -> datetime:
     return naive.replace(tzinfo=UTC)
 
 
-def format_utc(moment: datetime) -> str:
-    """Return the text by which a database without time zones keeps ``moment``."""
-    return moment.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]
+def format_utc(time: datetime) -> str:
+    """Return the text by which a database without time zones keeps ``time``."""
+    return time.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]

@@ -29,7 +29,7 @@ def save(vendor: Vendor, namespace: str, snapshot: Snapshot, state: bytes, kept:
                 actor_id,
                 snapshot.version,
                 snapshot.schema_version,
-                vendor.moment(snapshot.timestamp),
+                vendor.stored_time(snapshot.timestamp),
                 state.decode(),
             ),
         )

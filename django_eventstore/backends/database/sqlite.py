@@ -107,7 +107,7 @@ class SQLite(Vendor):
     def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move]) -> None:
         """The trigger does."""
 
-    def moment(self, timestamp: datetime) -> Any:
+    def stored_time(self, timestamp: datetime) -> Any:
         return format_utc(timestamp)
 
     @contextmanager

@@ -61,11 +61,11 @@ class Vendor(ABC):
         self.connection = connection
 
     @property
-    def joins(self) -> bool:
-        """Whether an append now is part of the caller's transaction."""
+    def in_transaction(self) -> bool:
+        """Whether the caller has a transaction open, which an append would be part of."""
         return self.connection.in_atomic_block or not self.connection.get_autocommit()
 
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[Row]:
+    def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """Return the rows of one statement."""
         connection = self.connection
         if connection.execute_wrappers or connection.queries_logged or not connection.connection:
@@ -143,15 +143,15 @@ class Vendor(ABC):
         """Move the locked actors' rows forward."""
 
     @abstractmethod
-    def moment(self, timestamp: datetime) -> Any:
-        """Return ``timestamp`` as a parameter."""
+    def stored_time(self, timestamp: datetime) -> Any:
+        """Return ``timestamp`` as the database keeps it; ``aware`` turns it back."""
 
     def content(self, new: NewEvent) -> tuple[Any, ...]:
         """Return the values of EVENT_CONTENT."""
         event = new.event
         correlation_id = event.metadata.get(CORRELATION_ID)
         return (
-            self.moment(event.timestamp),
+            self.stored_time(event.timestamp),
             event.id,
             event.event_type,
             event.command_id,
