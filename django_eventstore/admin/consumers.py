@@ -15,7 +15,7 @@ from ..exceptions import EventStoreError, InvalidEventError
 from ..models import Consumer, ConsumerStatus
 from ..projections.registry import get_projections
 from ..store import EventStore
-from ..workers.consumers import ConsumerFigures, consumer_figures
+from ..workers.consumers import ConsumerFigures, bookkeeping_database, consumer_figures
 from .redaction import Redaction
 from .scope import Crumb, Visit, namespaces_of
 
@@ -80,8 +80,7 @@ def _databases(stores: dict[str, EventStore]) -> list[str]:
             [
                 router.db_for_read(Consumer),
                 *(projection.using for projection in get_projections()),
-                # A forwarder keeps its own beside the events that it reads.
-                *(getattr(store, "database", "default") for store in stores.values()),
+                *map(bookkeeping_database, stores.values()),
             ]
         )
     )

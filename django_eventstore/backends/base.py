@@ -187,6 +187,20 @@ class Backend(ABC):
         self.on_retry: Callable[[str, str, Exception], None] = lambda *told: None
         """Called with (namespace, actor id, error) before an append is tried again."""
 
+    # -- where
+
+    @property
+    def database(self) -> str | None:
+        """The alias in ``DATABASES`` of where the events are; None: they are elsewhere."""
+        return None
+
+    def place(self, namespace: str) -> str:
+        """Return where the events are, whatever the alias and the servers are called.
+
+        A checkpoint means nothing in any other place.
+        """
+        return type(self).__name__
+
     # -- writing
 
     @abstractmethod

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, TypeVar
 
-from ..backends.values import ActorRange, Selection
+from ..backends.values import ActorRange
 from ..events.event import Event, event_differences
 from ..store import EventStore
 from ..store.actors import iter_actor_pages
@@ -46,7 +46,7 @@ class _Comparison:
         self.verification = Verification()
 
     def run(self) -> Verification:
-        horizons = [last_position(store) for store in self.stores]
+        horizons = [store.last_position() for store in self.stores]
         for here, there in _paired(_actor_ids(self.stores[0]), _actor_ids(self.stores[1]), str):
             actor_id = here or there or ""
             one, two = (
@@ -133,9 +133,3 @@ def _names(store: EventStore, other: EventStore) -> tuple[str, str]:
         f"{store.alias!r} (namespace {store.namespace!r})",
         f"{other.alias!r} (namespace {other.namespace!r})",
     )
-
-
-def last_position(store: EventStore) -> int:
-    """Return the position of the store's newest event, 0 for none."""
-    newest = next(store.backend.read_store(store.namespace, Selection(reverse=True, limit=1)), None)
-    return 0 if newest is None else newest.position or 0

@@ -11,40 +11,40 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
-from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ..backends.values import Selection
 from ..events.event import Event
 from ..events.ndjson import BadLine, Line
-from ..events.results import ReplayError
 from ..exceptions import (
     DuplicateEventError,
     EventStoreError,
     EventTooLargeError,
     VersionConflictError,
 )
-from ..models import Consumer, ParkedEvent
+from ..models import Consumer, ParkedEvent, ShardLease
 from ..store import EventStore
 from ..store.subscriptions import Stop
-from ..workers.consumers import ConsumerFigures, consumer_figures, open_consumer, place_of
+from ..workers.consumers import (
+    ConsumerFigures,
+    bookkeeping_database,
+    consumer_figures,
+    open_consumer,
+)
 from ..workers.leases import DEFAULT_LEASE
-from ..workers.loop import LeasedWork
-from .comparing import last_position
+from ..workers.reader import Item, ShardReader, Task
 from .transfer import import_events, split_into_appends
 
 logger = logging.getLogger("django_eventstore")
 
-PAGE_SIZE: Final = 500
-"""How many events are read, and sent, between two checkpoints."""
 
-
-class Forwarder(LeasedWork):
+class Forwarder(ShardReader):
     """Sends what one store holds to another.
 
     The checkpoint is kept in the source's database, or in the default one where the source is
@@ -75,13 +75,11 @@ class Forwarder(LeasedWork):
         on_progress: Callable[[int], None] = lambda sent: None,
     ) -> None:
         consumer = open_forwarding(source, target, from_start=from_start)
-        super().__init__(consumer, source, stop=stop, lease=lease)
+        super().__init__(consumer, source, once=not follow, stop=stop, lease=lease)
         self.sent = 0
         self._target = target.with_namespace(target.namespace)
-        self._follow = follow
         self._from_start = from_start
         self._is_checked = False
-        self._before: int | None = None
         self._patience = 2 * lease
         self._on_progress = on_progress
 
@@ -102,7 +100,7 @@ class Forwarder(LeasedWork):
         return self.sent
 
     def is_done(self) -> bool:
-        if self._follow:
+        if not self.once:
             return False
         if self.leases.positions:
             return True
@@ -113,36 +111,40 @@ class Forwarder(LeasedWork):
         return False
 
     def work(self) -> bool:
-        if self._before is None and not self._follow:
-            # Not what is saved meanwhile: while others go on saving, that might never end.
-            self._before = last_position(self.store) + 1
         if not self._is_checked:
             self._check_checkpoint()
-        selected = Selection(after=self.leases.positions[0], before=self._before, limit=PAGE_SIZE)
-        page = list(self.store.backend.read_store(self.consumer.namespace, selected))
-        if not page:
-            return False
-        events = [item for item in page if isinstance(item, Event)]
+        return super().work()
+
+    def read(self, selected: Selection) -> Iterator[Item]:
+        # The primitive: what is stored, before upcasters have their way with it.
+        return self.store.backend.read_store(self.consumer.namespace, selected)
+
+    def work_off(self, batch: Sequence[Task], end: int) -> int:
+        events = [task.item for task in batch if isinstance(task.item, Event)]
         for run in split_into_appends(self._target, events, attrgetter("actor_id")):
             self._send(run)
-        end = max(item.position or 0 for item in page)
         receipt = self._target.backend.receipt(self._target.namespace) if events else None
-        with transaction.atomic(using=self.using):
-            for item in page:
-                if isinstance(item, ReplayError):
-                    self._leave_out(item)
-            self.leases.advance([0], end, receipt=receipt)
-        self.leases.remember([0], end)
+
+        def note_receipt() -> None:
+            if receipt is not None:
+                self._shard.update(receipt=receipt)
+
+        end = self.commit(batch, end, self._leave_out, note_receipt)
         self.sent += len(events)
         self._on_progress(self.sent)
-        return True
+        return end
+
+    @property
+    def _shard(self) -> QuerySet[ShardLease]:
+        return ShardLease.objects.using(self.using).filter(consumer=self.consumer)
 
     def _check_checkpoint(self) -> None:
         """Make sure that the target holds what was sent last: it may be another one by now."""
         if self._from_start:
             self._from_start = False
             with transaction.atomic(using=self.using):
-                self.leases.advance([0], 0, receipt="")
+                self.leases.advance([0], 0)
+                self._shard.update(receipt="")
             self.leases.remember([0], 0)
         sent = Selection(before=self.leases.positions[0] + 1, reverse=True)
         items = self.store.backend.read_store(self.consumer.namespace, sent)
@@ -153,7 +155,7 @@ class Forwarder(LeasedWork):
 
     def _check_retention(self, last: Event) -> None:
         """Make sure that the target dropped ``last``, which was sent last, because of its age."""
-        receipt = self.leases.receipt(0)
+        receipt = self._shard.get().receipt
         if receipt and self._target.backend.is_outlived(self._target.namespace, receipt):
             logger.info(
                 "%s: what was sent before has aged out of the target; going on behind it.",
@@ -192,7 +194,10 @@ class Forwarder(LeasedWork):
                 f"{event.actor_id!r}), and nothing can be forwarded past it: {refused[0].reason}"
             )
 
-    def _leave_out(self, error: ReplayError) -> None:
+    def _leave_out(self, task: Task) -> None:
+        error = task.item
+        if isinstance(error, Event):
+            return
         logger.error(
             "%s leaves out what cannot be read. %s",
             self.consumer,
@@ -221,10 +226,10 @@ def open_forwarding(
     name = f"forward:{source.alias}>{target.alias}"
     if target.namespace != source.namespace:
         name += f":{target.namespace}"
-    using = getattr(source, "database", "default")
+    using = bookkeeping_database(source)
     if from_start:
         former = Consumer.objects.using(using).filter(name=name, namespace=source.namespace)
-        former.update(place=place_of(source))
+        former.update(place=source.backend.place(source.namespace))
     return open_consumer(
         name, source, shards=1, using=using, way_out="start once with --from-start"
     )

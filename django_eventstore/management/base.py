@@ -26,10 +26,10 @@ from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 from django.utils.module_loading import import_string
 
-from ..backends.database.errors import explain
 from ..conf import event_stores, parse_duration
 from ..events.validation import check_integer
 from ..exceptions import EventStoreError, InvalidEventError
+from ..models.outages import explain
 from ..projections import Projection, get_projection
 from ..store import EventStore
 from ..workers.leases import DEFAULT_LEASE

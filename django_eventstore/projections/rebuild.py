@@ -18,10 +18,9 @@ from django.db.models import Max, Min
 from django.db.models.functions import Now
 
 from ..exceptions import EventStoreError
-from ..maintenance.comparing import last_position
 from ..models import Consumer, ConsumerStatus
 from ..store.subscriptions import Stop
-from ..workers.consumers import consumer_figures, create_consumer, find_consumer, place_of
+from ..workers.consumers import consumer_figures, create_consumer, find_consumer
 from ..workers.leases import DEFAULT_LEASE
 from .differences import TableDifference, table_differences
 from .processes import work, work_in_processes
@@ -96,7 +95,7 @@ class Rebuild:
             or projection.open_consumer()
         )
         # Else the projection moves to another store, whose positions say nothing of the live one.
-        self._same_store = self._live.place == place_of(store)
+        self._same_store = self._live.place == store.backend.place(store.namespace)
         self._check_alone()
 
     def run(self, *, swap: bool = True) -> RebuildReport:
@@ -165,7 +164,7 @@ class Rebuild:
         )
 
     def _build(self, building: Consumer) -> None:
-        end = last_position(self.projection.event_store)
+        end = self.projection.event_store.last_position()
         next_report = 0.0
 
         def report() -> None:

@@ -7,13 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Min
 from django.db.models.functions import Now
 
 from ..backends.values import Selection
 from ..models import Consumer, ConsumerStatus, ParkedEvent, ShardLease
 from ..store import EventStore
+
+
+def bookkeeping_database(store: EventStore) -> str:
+    """Return where what is noted about a store is kept, unless somebody says otherwise.
+
+    That is beside its events, or in the default database where these are in none.
+    """
+    return store.backend.database or DEFAULT_DB_ALIAS
 
 
 def open_consumer(
@@ -36,10 +44,10 @@ def open_consumer(
     consumer = find_consumer(name, store.namespace, using=using)
     if consumer is None:
         consumer = create_consumer(name, store, shards=shards, using=using)
-    if consumer.place != place_of(store):
+    if consumer.place != store.backend.place(store.namespace):
         raise ImproperlyConfigured(
             f"{name!r} has read {consumer.place} until now, and its checkpoint means nothing in "
-            f"{place_of(store)}: {way_out}."
+            f"{store.backend.place(store.namespace)}: {way_out}."
         )
     if consumer.store != (store.alias or ""):
         consumer.store = store.alias or ""
@@ -84,7 +92,7 @@ def create_consumer(
             generation=generation,
             defaults={
                 "store": store.alias or "",
-                "place": place_of(store),
+                "place": store.backend.place(store.namespace),
                 "shard_count": shards,
                 "status": status,
             },
@@ -92,13 +100,6 @@ def create_consumer(
         if created:
             _create_shards(consumer, shards, position)
     return consumer
-
-
-def place_of(store: EventStore) -> str:
-    """Return where a store keeps its events, whatever its alias and its servers are called."""
-    kept_in = getattr(store, "stream_name", None) or getattr(store, "database", None)
-    kind = type(store).__name__
-    return kind if kept_in is None else f"{kind}({kept_in!r})"
 
 
 def _create_shards(consumer: Consumer, count: int, position: int) -> None:

@@ -140,25 +140,13 @@ class ShardLeases:
         others = self._leases.exclude(owner=self._worker)
         return not others.filter(position__lt=position).exists()
 
-    def advance(
-        self, shards: Collection[int], position: int, *, receipt: str | None = None
-    ) -> None:
+    def advance(self, shards: Collection[int], position: int) -> None:
         """Write that ``shards`` are at ``position``, in the transaction of what they made.
-
-        Args:
-            receipt: what the target of a forwarder says of itself now; None: nothing new.
 
         Raises:
             LeaseLost: a shard has another owner by now; nothing may be committed.
         """
-        values: dict[str, Any] = {"position": position}
-        if receipt is not None:
-            values["receipt"] = receipt
-        self._update(shards, **values)
-
-    def receipt(self, shard: int) -> str:
-        """Return the receipt that was last written for ``shard``."""
-        return self._leases.values_list("receipt", flat=True).get(shard=shard)
+        self._update(shards, position=position)
 
     def remember(self, shards: Collection[int], position: int) -> None:
         """Note that what ``advance()`` wrote is committed."""

@@ -19,10 +19,10 @@ from django.db import (
     close_old_connections,
 )
 
-from ..backends.database.errors import explain, is_refused, is_unavailable
 from ..backends.watch import Watch
 from ..exceptions import LeaseLost, StoreUnavailableError
 from ..models import Consumer
+from ..models.outages import explain, is_refused, is_unavailable
 from ..store import EventStore
 from ..store.subscriptions import Pacing, Stop
 from .leases import ShardLeases

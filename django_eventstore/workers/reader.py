@@ -1,19 +1,19 @@
-"""Reading a store once for all the shards that a worker holds: projection workers and replays."""
+"""Reading a store once for all the shards that a worker holds, and committing how far it is."""
 
 from __future__ import annotations
 
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 from django.db import connections, transaction
 
+from ..backends.values import Selection
 from ..events.event import Event
 from ..events.results import ReplayError
-from ..maintenance.comparing import last_position
 from ..models import Consumer
 from ..store import EventStore
 from ..store.subscriptions import Stop
@@ -31,7 +31,9 @@ LONGEST_BATCH: Final = 0.5
 """After so many seconds a transaction takes in no further event; on SQLite after a fifth."""
 
 ROOM_SECONDS: Final = 0.02
-"""How long others can write between two transactions, where one writer keeps out all others."""
+"""How long others can write between two transactions, where one writer keeps out all others.
+
+After a shorter transaction only for as long as that took."""
 
 FLUSH_SECONDS: Final = 1.0
 """How often the shards of which nothing was written are written."""
@@ -54,7 +56,7 @@ class ShardReader(LeasedWork):
         consumer, store, stop, lease, exclusive: see ``LeasedWork``.
 
     Attributes:
-        before: see above.
+        once, before: see above.
     """
 
     def __init__(
@@ -73,12 +75,18 @@ class ShardReader(LeasedWork):
         # On SQLite heartbeats, other workers and the application wait for each transaction.
         self._is_one_writer = not connections[self.using].features.has_select_for_update
         self._longest_batch = LONGEST_BATCH / 5 if self._is_one_writer else LONGEST_BATCH
-        self._once = once
+        self.once = once
         self._next_flush = 0.0
 
-    @abstractmethod
+    def read(self, selected: Selection) -> Iterator[Item]:
+        """Read from the store."""
+        return self.store.read_all_with_errors(
+            selected.after, before=selected.before, limit=selected.limit
+        )
+
     def wants(self, item: Item) -> bool:
         """Tell whether the item is to be worked off, and not to be passed over."""
+        return True
 
     @abstractmethod
     def work_off(self, batch: Sequence[Task], end: int) -> int | None:
@@ -122,7 +130,8 @@ class ShardReader(LeasedWork):
             committed = True
             self.leases.remember(shards, end)
 
-        deadline = time.monotonic() + self._longest_batch
+        started = time.monotonic()
+        deadline = started + self._longest_batch
         try:
             with transaction.atomic(using=self.using):
                 # The first callback: one of those that ``act`` adds may fail, too late to matter.
@@ -139,20 +148,22 @@ class ShardReader(LeasedWork):
             if not committed:
                 raise
             logger.exception("%s: a callback on commit failed", self.consumer)
+        if self._is_one_writer:
+            time.sleep(min(ROOM_SECONDS, time.monotonic() - started))
         return end
 
     def is_done(self) -> bool:
-        return self._once and self.all_are_at(self.end() - 1)
+        return self.once and self.all_are_at(self.end() - 1)
 
     def end(self) -> int:
         """Return the position at which ``once`` ends; that position itself is left out."""
         if self.before is None:
             # Not what is saved meanwhile: while others go on saving, that might never end.
-            self.before = last_position(self.store) + 1
+            self.before = self.store.last_position() + 1
         return self.before
 
     def work(self) -> bool:
-        if self._once:
+        if self.once:
             self.end()
         now = time.monotonic()
         if now >= self._next_flush:
@@ -163,10 +174,9 @@ class ShardReader(LeasedWork):
     def _read(self) -> bool:
         """Work off the next page of the store; return whether there was one."""
         after = min(self.leases.positions.values())
-        page = list(self.store.read_all_with_errors(after, before=self.before, limit=BATCH_SIZE))
         tasks = [
             Task(item, item.position, self.leases.shard_of(item.actor_id or ""))
-            for item in page
+            for item in self.read(Selection(after=after, before=self.before, limit=BATCH_SIZE))
             if item.position is not None
         ]
         if not tasks:
@@ -174,8 +184,6 @@ class ShardReader(LeasedWork):
         end: int | None = tasks[-1].position
         if batch := [task for task in tasks if self._is_left(task)]:
             end = self.work_off(batch, tasks[-1].position)
-            if self._is_one_writer:
-                time.sleep(ROOM_SECONDS)
         if end is not None:
             self.leases.pass_over(end)
         return True

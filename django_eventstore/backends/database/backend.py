@@ -19,6 +19,7 @@ from ...exceptions import (
     StoreUnavailableError,
     VersionConflictError,
 )
+from ...models.outages import is_lost, is_unavailable, should_try_again
 from ..base import Backend, StoreOptions, assign_versions
 from ..values import (
     ACTOR_ORDERINGS,
@@ -33,13 +34,7 @@ from ..values import (
 )
 from ..watch import Watch
 from . import actors, checks, retention, snapshots
-from .errors import (
-    is_lost,
-    is_unavailable,
-    should_try_again,
-    unavailable,
-    violated_constraint,
-)
+from .errors import unavailable, violated_constraint
 from .notifications import PostgresWatch, announce_append, can_listen
 from .queries import EventQuery
 from .rows import Row, decode_events
@@ -89,6 +84,9 @@ class DatabaseBackend(Backend):
     def database(self) -> str:
         """The alias in ``DATABASES``."""
         return self.options.database
+
+    def place(self, namespace: str) -> str:
+        return f"{super().place(namespace)}({self.database!r})"
 
     @property
     def vendor(self) -> Vendor:

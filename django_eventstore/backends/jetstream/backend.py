@@ -111,6 +111,9 @@ class JetStreamBackend(Paired, Backend):
         """Return the name of the stream that holds the events of ``namespace``."""
         return stream_name(namespace, self.options.stream_name)
 
+    def place(self, namespace: str) -> str:
+        return f"{super().place(namespace)}({self.stream_name(namespace)!r})"
+
     def version_cache(self, namespace: str) -> HeadCache:
         return self._shared(namespace).cache
 

@@ -25,7 +25,6 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.db.models import F
 from django.db.models.functions import Now
 
-from ...backends.database.errors import is_unavailable
 from ...conf import event_stores
 from ...events.validation import MAX_TEXT_LENGTH, check_text
 from ...exceptions import EventStoreError
@@ -36,15 +35,15 @@ from ...models import (
     ReplayFinding,
     ReplayRun,
 )
+from ...models.outages import is_unavailable
 from ...sharding import ShardConfig
 from ...store import EventStore
 from ...store.actors import iter_actor_pages
 from ...store.subscriptions import Stop
-from ...workers.consumers import create_consumer, place_of
+from ...workers.consumers import bookkeeping_database, create_consumer
 from ...workers.loop import LeasedWork, make_when_possible
 from ...workers.processes import told_to_stop, watch_processes
 from ...workers.reader import Item, ShardReader, Task
-from ..comparing import last_position
 from .regression import StateDifference
 from .report import Cause, ReplayAllReport
 from .tasks import (
@@ -144,9 +143,9 @@ def open_run(store: EventStore, task: Handling | Comparing, name: str) -> Replay
     check_shareable(store)
     full_name = check_text("run", f"{_PREFIX}{check_text('run', name)}")
     described = _describe(task)
-    using = getattr(store, "database", "default")
+    using = bookkeeping_database(store)
     _forget_old(using)
-    end = 1 if isinstance(task, Comparing) else last_position(store)
+    end = 1 if isinstance(task, Comparing) else store.last_position()
     start = 0 if isinstance(task, Comparing) else task.after or 0
     with transaction.atomic(using=using):
         consumer = create_consumer(
@@ -160,10 +159,10 @@ def open_run(store: EventStore, task: Handling | Comparing, name: str) -> Replay
         run, _ = ReplayRun.objects.using(using).get_or_create(
             consumer=consumer, defaults={"task": described, "end": end, "worked_at": Now()}
         )
-    if (run.task, consumer.place) != (described, place_of(store)):
+    if (run.task, consumer.place) != (described, store.backend.place(store.namespace)):
         raise ImproperlyConfigured(
             f"The run {name!r} is another one: {run.task} on {consumer.place}, and not "
-            f"{described} on {place_of(store)}. Give this one another name."
+            f"{described} on {store.backend.place(store.namespace)}. Give this one another name."
         )
     return run
 

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.termcolors import colorize
 
 from ...events.event import Event
-from ...maintenance.comparing import last_position
 from ...store import EventStore
 from ...store.arguments import Filters, selection
 from ..base import EventStoreCommand, not_negative
@@ -83,7 +82,7 @@ exit status: 0, also after Ctrl-C; 1 the store cannot be read; 2 wrong arguments
         after = options["after"]
         if after is None:
             # New events are those behind what was the newest before the last ones were read.
-            after = last_position(store)
+            after = store.last_position()
             newest = store.read_all(
                 before=after + 1, reverse=True, limit=options["last"], **filters
             )
