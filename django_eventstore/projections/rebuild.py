@@ -6,6 +6,7 @@ is broken off goes on when it is run again.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,23 +15,26 @@ from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
-from django.db.models import Max, Min
+from django.db.models import Max
 from django.db.models.functions import Now
 
 from ..exceptions import EventStoreError
 from ..models import Consumer, ConsumerStatus
 from ..store.subscriptions import Stop
-from ..workers.consumers import consumer_figures, create_consumer, find_consumer
+from ..workers.consumers import (
+    consumer_figures,
+    create_consumer,
+    find_consumer,
+    first_position,
+)
 from ..workers.leases import DEFAULT_LEASE
 from .differences import TableDifference, table_differences
-from .processes import work, work_in_processes
+from .processes import work
 from .registry import Projection, get_projection
 from .tables import ProjectionTables
 from .worker import ProjectionWorker
 
 _PATIENCE_SECONDS: Final = 60
-_REPORT_SECONDS: Final = 0.5
-_MAKE_BUILDER: Final = "django_eventstore.projections.rebuild.make_builder"
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class Rebuild:
         self.tables = ProjectionTables(projection)
         self._using = projection.using
         self._workers = workers
-        self._stop = stop or _Never()
+        self._stop = stop or threading.Event()
         self._lease = lease
         self._on_progress = on_progress
         self._finish_broken_swap()
@@ -165,20 +169,15 @@ class Rebuild:
 
     def _build(self, building: Consumer) -> None:
         end = self.projection.event_store.last_position()
-        next_report = 0.0
-
-        def report() -> None:
-            nonlocal next_report
-            if time.monotonic() >= next_report:
-                next_report = time.monotonic() + _REPORT_SECONDS
-                self._on_progress(_first_position(building), end)
-
-        options: dict[str, Any] = {"stop": self._stop, "once": True, "lease": self._lease}
-        options["on_wait"] = report
-        if self._workers == 1:
-            work([self.projection.name], make=_MAKE_BUILDER, **options)
-        else:
-            work_in_processes(self._workers, [self.projection.name], make=_MAKE_BUILDER, **options)
+        work(
+            [self.projection.name],
+            stop=self._stop,
+            workers=self._workers,
+            once=True,
+            lease=self._lease,
+            make=make_builder,
+            on_wait=lambda: self._on_progress(first_position(building), end),
+        )
 
     def _put_in_place(self, other: Consumer, *, swap: bool) -> RebuildReport:
         alive = self._live.workers.filter(expires_at__gt=Now())
@@ -280,17 +279,6 @@ def make_builder(name: str, **options: Any) -> ProjectionWorker:
         status=ConsumerStatus.BUILDING,
     )
     return _Builder(projection, ProjectionTables(projection), consumer=building, **options)
-
-
-class _Never:
-    """A stop that is never set."""
-
-    def is_set(self) -> bool:
-        return False
-
-
-def _first_position(consumer: Consumer) -> int:
-    return consumer.shards.aggregate(first=Min("position"))["first"] or 0
 
 
 def _position(consumer: Consumer) -> int:

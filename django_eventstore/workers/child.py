@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pickle
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from ..exceptions import EventStoreError
 
 
-def run(function: str, options: dict[str, Any]) -> None:
-    """Set Django up, and call the function with that dotted path.
+def run(pickled: bytes) -> None:
+    """Set Django up, and call what was pickled: loading that may import models.
 
     An error that says by itself what is wrong ends the process with status 1, and no traceback.
     """
     django.setup()
     try:
-        import_string(function)(**options)
+        pickle.loads(pickled)()  # noqa: S301 - from our parent
     except (EventStoreError, ImproperlyConfigured) as error:
         raise SystemExit(str(error)) from error

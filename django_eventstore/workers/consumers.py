@@ -131,6 +131,12 @@ def _divide_anew(consumer: Consumer, shards: int) -> None:
         consumer.save(using=using, update_fields=["shard_count"])
 
 
+def first_position(consumer: Consumer) -> int:
+    """Return the position up to which everything has taken effect; 0: nothing yet."""
+    shards = ShardLease.objects.using(consumer._state.db).filter(consumer=consumer)
+    return shards.aggregate(first=Min("position"))["first"] or 0
+
+
 @dataclass(frozen=True, slots=True)
 class ConsumerFigures:
     """How a consumer is doing.
@@ -174,8 +180,7 @@ def consumer_figures(consumer: Consumer, store: EventStore) -> ConsumerFigures:
     """
     using = consumer._state.db
     store = store.with_namespace(consumer.namespace)
-    shards = ShardLease.objects.using(using).filter(consumer=consumer)
-    position = shards.aggregate(first=Min("position"))["first"] or 0
+    position = first_position(consumer)
     waiting = next(store.read_all(position, limit=1), None)
     behind = Selection(after=position)
     parked = ParkedEvent.objects.using(using).filter(consumer=consumer)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import pickle
 import signal
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from ..exceptions import EventStoreError
 from ..store.subscriptions import Stop
@@ -20,8 +21,10 @@ from . import child
 
 logger = logging.getLogger("django_eventstore")
 
+POLL_SECONDS: Final = 0.25
+"""How often whoever waits for workers looks whether there is anything else to do."""
+
 _RESTART_SECONDS: Final = 1.0
-_POLL_SECONDS: Final = 0.1
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -36,29 +39,30 @@ class AnyOf:
 
 
 def watch_processes(
-    count: int, function: str, options: dict[str, Any], *, restart: bool
+    count: int, function: Callable[[], object], *, restart: bool
 ) -> Generator[None]:
-    """Run a function in ``count`` new processes, and yield now and then until all have ended.
+    """Call a function in ``count`` new processes, and yield now and then until all have ended.
 
     Closing the generator tells them to stop, and waits until they have; Ctrl-C ends the wait,
     and kills them.
 
     Args:
         count: how many.
-        function: its dotted path.
-        options: its arguments, by keyword; picklable.
+        function: picklable, such as a ``partial()`` of one at the top of a module.
         restart: start those anew that are killed; otherwise the others go on without them.
 
     Raises:
         EventStoreError: a process failed (its own output says why), or all were killed. The
             others have ended.
     """
-    processes = [_start(function, options) for _ in range(count)]
+    # Pickled here, for the process to load when Django is set up there.
+    pickled = pickle.dumps(function)
+    processes = [_start(pickled) for _ in range(count)]
     finished = killed = 0
     try:
         while processes:
             yield
-            wait_for_any([process.sentinel for process in processes], timeout=_POLL_SECONDS)
+            wait_for_any([process.sentinel for process in processes], timeout=POLL_SECONDS)
             for process in [process for process in processes if process.exitcode is not None]:
                 processes.remove(process)
                 if process.exitcode == 0:
@@ -68,7 +72,7 @@ def watch_processes(
                     killed += 1
                     if restart:
                         time.sleep(_RESTART_SECONDS)
-                        processes.append(_start(function, options))
+                        processes.append(_start(pickled))
                 else:
                     raise EventStoreError(
                         f"A worker process ended with status {process.exitcode}; see its output."
@@ -87,10 +91,10 @@ def watch_processes(
             raise
 
 
-def _start(function: str, options: dict[str, Any]) -> BaseProcess:
+def _start(pickled: bytes) -> BaseProcess:
     # A new interpreter: after a fork, connections and locks of this one would be shared.
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=child.run, args=(function, options))
+    process = context.Process(target=child.run, args=(pickled,))
     with _blocked_signals():
         process.start()
     return process
@@ -123,27 +127,19 @@ def told_to_stop() -> Stop:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, told)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    return AnyOf(told, _Orphaned())
+    return told
 
 
 class _Told:
-    """Set when the signal has come that it handles."""
+    """Set when the signal has come that it handles, or the parent of this process is gone."""
 
     def __init__(self) -> None:
         self._told = False
+        self._parent = multiprocessing.parent_process()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        # An event would not do: setting it is not safe in a handler that may come twice.
         self._told = True
 
     def is_set(self) -> bool:
-        return self._told
-
-
-class _Orphaned:
-    """Set when the parent of this process is gone."""
-
-    def __init__(self) -> None:
-        self._parent = multiprocessing.parent_process()
-
-    def is_set(self) -> bool:
-        return self._parent is not None and not self._parent.is_alive()
+        return self._told or (self._parent is not None and not self._parent.is_alive())

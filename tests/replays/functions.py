@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 from django_eventstore import Event, event_stores
+from django_eventstore.maintenance.replays.running import HandlingWorker
+from django_eventstore.maintenance.replays.runs import work_on
 from tests.projections.projections import count
 
 SLOW_WHILE = "REPLAY_SLOW_WHILE"
@@ -46,6 +48,11 @@ def handle(event):
     count(event, "postgres")
     if event.event_type == "Disliked":
         raise Refused(f"no {event.data['n']}")
+
+
+def work_on_handling(pk, alias, lease):
+    """Be one of the workers of a run."""
+    work_on(HandlingWorker, pk, alias, lease)
 
 
 def refuse(event):

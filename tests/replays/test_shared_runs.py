@@ -16,8 +16,8 @@ import pytest
 from django.utils import timezone
 
 from django_eventstore import Event, event_stores
-from django_eventstore.maintenance.replays.runs import open_run, report_of, work_on
-from django_eventstore.maintenance.replays.tasks import Handling
+from django_eventstore.maintenance.replays.running import open_handling
+from django_eventstore.maintenance.replays.runs import report_of
 from django_eventstore.models import Consumer, ConsumerWorker, ReplayRun
 from tests.children import Child
 from tests.conftest import require
@@ -168,9 +168,9 @@ def test_figures_are_kept_on_every_database(alias):
     """Two workers, one after the other, add what they found to the same rows."""
     store = event_stores[alias]
     store.save_events(Event(f"actor-{n}", "Saved", {"n": n}) for n in range(700))
-    run = open_run(store, Handling(named(functions.refuse)), "refusing")
+    run = open_handling(store, named(functions.refuse), run="refusing")
 
-    Child(work_on, run.pk, alias, LEASE).result()
+    Child(functions.work_on_handling, run.pk, alias, LEASE).result()
 
     report = report_of(run)
     (cause,) = report.failed.values()
@@ -182,13 +182,13 @@ def test_figures_are_kept_on_every_database(alias):
 
 @pytest.mark.parametrize("alias", ALIASES)
 def test_runs_are_forgotten_after_a_while(alias):
-    store, task = event_stores[alias], Handling(named(functions.refuse))
+    store, handler = event_stores[alias], named(functions.refuse)
     for name in ("old", "new"):
-        open_run(store, task, name)
+        open_handling(store, handler, run=name)
     runs = ReplayRun.objects.using(alias)
     runs.filter(consumer__name="replay:old").update(worked_at=timezone.now() - timedelta(days=31))
 
-    open_run(store, task, "another")
+    open_handling(store, handler, run="another")
 
     left = set(Consumer.objects.using(alias).values_list("name", flat=True))
     assert left == {"replay:new", "replay:another"}

@@ -1,17 +1,35 @@
-"""Running all of history again: through a handler, or through two folds to compare them."""
+"""Running all of history again: through a handler, or through two folds to compare them.
+
+In this process alone, or shared out among several: then each is one of the workers below.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from ...conf import event_stores
+from ...events.event import Event
+from ...events.results import ReplayError
+from ...folds import Fold, fold_for
+from ...models import ReplayRun
 from ...store import EventStore
+from ...store.actors import iter_actor_pages
 from ...workers.leases import DEFAULT_LEASE
-from .regression import StateDifference
+from ...workers.loop import LeasedWork
+from ...workers.reader import Item, ShardReader, Task
+from .regression import StateDifference, compare_folds
 from .report import ReplayAllReport
-from .runs import share_out
-from .tasks import Comparing, Handling
+from .runs import differences_of, open_run, record, share_out
+
+_STEP: Final = 500
+_SHARDS_AT_ONCE: Final = 32
 
 
 def replay_all(
@@ -47,10 +65,61 @@ def replay_all(
             the store.
         EventStoreError: a worker failed, or all were killed.
     """
-    task = Handling(handler, after)
     if workers == 1 and run is None:
-        return task.run(store, on_progress)
-    return share_out(store, task, run, workers=workers, lease=lease, on_progress=on_progress)
+        report = ReplayAllReport()
+        call = import_string(handler)
+        for number, item in enumerate(store.read_all_with_errors(after)):
+            if number % _STEP == 0:
+                on_progress(report)
+            _handle(call, item, report)
+        return report
+    shared = open_handling(store, handler, after, run)
+    return share_out(shared, HandlingWorker, workers=workers, lease=lease, on_progress=on_progress)
+
+
+def open_handling(
+    store: EventStore, handler: str, after: int | None = None, run: str | None = None
+) -> ReplayRun:
+    """Return the run that ``replay_all()`` shares."""
+    task = {"handler": handler, "after": after}
+    return open_run(store, run, task, start=after or 0, end=store.last_position())
+
+
+def _handle(
+    call: Callable[[Event], object],
+    item: Item,
+    report: ReplayAllReport,
+    around: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it holds nothing
+) -> None:
+    if isinstance(item, ReplayError):
+        report.add_malformed(item)
+        return
+    try:
+        with around:
+            call(item)
+    except Exception as error:  # whatever the project's function raises
+        report.add_failed(item, error)
+    report.events += 1
+
+
+class HandlingWorker(ShardReader):
+    """Calls a handler with the events of its shards, inside transactions that count them."""
+
+    def __init__(self, run: ReplayRun, **options: Any) -> None:
+        store = event_stores[run.consumer.store]
+        super().__init__(run.consumer, store, once=True, before=run.end + 1, **options)
+        self._replay = run
+        self._call = import_string(json.loads(run.task)["handler"])
+
+    def work_off(self, batch: Sequence[Task], end: int) -> int:
+        report = ReplayAllReport()
+        savepoint = transaction.atomic(using=self.using)
+        return self.commit(
+            batch,
+            end,
+            lambda task: _handle(self._call, task.item, report, savepoint),
+            finish=lambda: record(self._replay, report),
+        )
 
 
 def compare_all(
@@ -78,15 +147,75 @@ def compare_all(
             its end.
         workers, run, lease, on_progress: see ``replay_all()``, also for what it raises.
     """
-    task = Comparing(one, two, initial)
+    task = {"one": one, "two": two, "initial": initial}
     if workers == 1 and run is None:
-        return task.run(store, on_progress, on_difference)
-    return share_out(
-        store,
-        task,
-        run,
-        workers=workers,
-        lease=lease,
-        on_progress=on_progress,
-        on_difference=on_difference,
+        report = ReplayAllReport()
+        for page in iter_actor_pages(store):
+            for actor in page:
+                on_progress(report)
+                _compare(store, actor.actor_id, report, on_difference, **task)
+        return report
+    shared = open_run(store, run, task, start=0, end=1)
+    report = share_out(
+        shared, ComparingWorker, workers=workers, lease=lease, on_progress=on_progress
     )
+    for difference in differences_of(shared):
+        on_difference(difference)
+    return report
+
+
+def _compare(
+    store: EventStore,
+    actor_id: str,
+    report: ReplayAllReport,
+    on_difference: Callable[[StateDifference], object],
+    *,
+    one: str | None,
+    two: str,
+    initial: Any,
+) -> None:
+    fold = fold_for(actor_id) if one is None else Fold(import_string(one), initial)
+    if fold is None:
+        report.without_fold += 1
+        return
+    for found in compare_folds(store, actor_id, fold, Fold(import_string(two), fold.initial)):
+        if isinstance(found, ReplayError):
+            report.add_malformed(found)
+        elif isinstance(found, StateDifference):
+            report.differences += 1
+            on_difference(found)
+        else:
+            report.events += found
+    report.actors += 1
+
+
+class ComparingWorker(LeasedWork):
+    """Folds the actors of some of its shards at a time; a shard is at 1 when it is done."""
+
+    def __init__(self, run: ReplayRun, **options: Any) -> None:
+        super().__init__(run.consumer, event_stores[run.consumer.store], **options)
+        self._replay = run
+        self._task = json.loads(run.task)
+
+    def is_done(self) -> bool:
+        return self.all_are_at(self._replay.end)
+
+    def work(self) -> bool:
+        left = [shard for shard, at in self.leases.positions.items() if at < self._replay.end]
+        # Each time all actors are listed: of many shards, or the listing would take longest.
+        shards = set(sorted(left)[:_SHARDS_AT_ONCE])
+        if not shards:
+            return False
+        report = ReplayAllReport()
+        differences: list[StateDifference] = []
+        for page in iter_actor_pages(self.store):
+            for actor in page:
+                if self.stopped():
+                    return True
+                if self.leases.shard_of(actor.actor_id) in shards:
+                    _compare(self.store, actor.actor_id, report, differences.append, **self._task)
+        with transaction.atomic(using=self.using):
+            self.leases.advance(shards, self._replay.end)
+            record(self._replay, report, differences)
+        self.leases.remember(shards, self._replay.end)
+        return True

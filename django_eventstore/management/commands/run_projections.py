@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from ...projections import Projection, get_projections
-from ...projections.processes import work, work_in_processes
+from ...projections.processes import work
 from ...workers.parking import Parking
 from ..base import (
     EventStoreCommand,
@@ -69,13 +69,13 @@ worker failed; 2 wrong arguments"""
     def _work(self, names: list[str], options: dict[str, Any]) -> None:
         if not options["once"]:
             self.stderr.write(f"Working on {', '.join(names)}; Ctrl-C or SIGTERM ends it.")
-        lease = timedelta(seconds=options["lease_seconds"])
-        if options["workers"] == 1:
-            work(names, stop=self.interrupt, once=options["once"], lease=lease)
-        else:
-            work_in_processes(
-                options["workers"], names, stop=self.interrupt, once=options["once"], lease=lease
-            )
+        work(
+            names,
+            stop=self.interrupt,
+            workers=options["workers"],
+            once=options["once"],
+            lease=timedelta(seconds=options["lease_seconds"]),
+        )
 
     def _retry(self, projections: list[Projection]) -> None:
         for projection in projections:
