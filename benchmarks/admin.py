@@ -34,8 +34,8 @@ from django.urls import reverse
 from django_eventstore import Event, EventStore, event_stores
 from django_eventstore.backends.database import DatabaseEventStore
 from django_eventstore.backends.values import ACTOR_ORDERINGS
-from tests.jetstream.stores import next_subject, publish
 from tests.servers import NatsServer, PostgresServer, parts
+from tests.support.jetstream import next_subject, publish
 
 VISITS = 5
 LONG = "long-1"

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from tests.databases import SERVERS, make_run_directory
 from tests.servers import MariaDBServer, NatsCluster, NatsServer, PostgresServer, parts
+from tests.servers.databases import SERVERS, make_run_directory
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page
+
+pytest_plugins = [
+    "tests.support.accounts",
+    "tests.support.every_store",
+    "tests.support.project",
+    "tests.support.projections.counting",
+]
 
 # Under this variable a missing part is an error, not a skip: nothing goes untested unnoticed.
 REQUIRE_ALL = os.environ.get("EVENTSTORE_REQUIRE_ALL") == "1"

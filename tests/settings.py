@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import django
 
-from tests.databases import DIRECTORY, configured_databases
+from tests.servers.databases import DIRECTORY, configured_databases
 
 if find_spec("MySQLdb") is None and find_spec("pymysql") is not None:
     # Installs without a compiler; Django itself supports mysqlclient only.
@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_eventstore",
-    "tests.projections",
+    "tests.support.projections",
 ]
 
 MIDDLEWARE = [

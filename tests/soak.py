@@ -46,7 +46,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     import django
 
-    from tests.databases import make_run_directory
+    from tests.servers.databases import make_run_directory
 
     make_run_directory()
     django.setup()

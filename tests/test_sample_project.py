@@ -16,11 +16,12 @@ from sample import nats
 
 from django_eventstore import event_stores
 from django_eventstore.events.ndjson import to_line
-from tests.commands.conftest import MANAGE, migrated, project  # noqa: F401 - fixtures
-from tests.factories import application_history
 from tests.servers.scratch import free_port
+from tests.support import DATA
+from tests.support.factories import application_history
+from tests.support.project import MANAGE
 
-PERMITS = Path(__file__).parents[2] / "shared" / "data" / "permits.ndjson"
+PERMITS = DATA / "permits.ndjson"
 
 
 # -- the generator
@@ -124,7 +125,7 @@ def test_the_confirmation_is_caused_by_the_submission(application):
 # -- make demo
 
 
-def test_the_demo_runs_on_nothing_and_again(tmp_path, project):  # noqa: F811 - a fixture
+def test_the_demo_runs_on_nothing_and_again(tmp_path, project):
     project.database.unlink()
 
     first = project.run("demo", "--actors", "60")
@@ -143,7 +144,7 @@ def test_the_demo_runs_on_nothing_and_again(tmp_path, project):  # noqa: F811 - 
     assert project.run("verify_events").returncode == 0
 
 
-def test_the_demo_imports_a_file(project):  # noqa: F811
+def test_the_demo_imports_a_file(project):
     if not PERMITS.exists():
         pytest.skip(f"there is no {PERMITS}")
 
@@ -157,7 +158,7 @@ def test_the_demo_imports_a_file(project):  # noqa: F811
     assert b"'none.ndjson' is no file" in project.run("demo", "--data", "none.ndjson").stderr
 
 
-def test_the_demo_replays_what_it_imported(project, tmp_path):  # noqa: F811
+def test_the_demo_replays_what_it_imported(project, tmp_path):
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"".join(map(to_line, application_history("order 1", notes=2))))
     assert project.run("demo", "--actors", "20").returncode == 0
@@ -169,7 +170,7 @@ def test_the_demo_replays_what_it_imported(project, tmp_path):  # noqa: F811
     assert "manage replay_events 'order 1' --to-version 3\n" in done.stdout.decode()
 
 
-def test_the_demo_imports_a_file_of_nothing(project, tmp_path):  # noqa: F811
+def test_the_demo_imports_a_file_of_nothing(project, tmp_path):
     file = tmp_path / "empty.ndjson"
     file.touch()
 
@@ -180,14 +181,14 @@ def test_the_demo_imports_a_file_of_nothing(project, tmp_path):  # noqa: F811
     assert "Replaying" not in done.stdout.decode()
 
 
-def test_a_store_that_the_project_does_not_know_is_refused(project):  # noqa: F811
+def test_a_store_that_the_project_does_not_know_is_refused(project):
     done = project.run("check", SAMPLE_STORE="databse")
 
     assert done.returncode != 0
     assert b"SAMPLE_STORE (STORE of make) is database or jetstream, not 'databse'" in done.stderr
 
 
-def test_the_project_has_no_fault_that_django_knows_of(project):  # noqa: F811
+def test_the_project_has_no_fault_that_django_knows_of(project):
     done = project.run("check", "--fail-level", "WARNING")
 
     assert done.returncode == 0, done.stderr
@@ -195,7 +196,7 @@ def test_the_project_has_no_fault_that_django_knows_of(project):  # noqa: F811
 
 
 @pytest.mark.needs("nats-server")
-def test_the_demo_starts_a_nats_server_where_none_answers(project, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_the_demo_starts_a_nats_server_where_none_answers(project, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(nats, "PORT", free_port())
     manage = Path(MANAGE[1])
 

@@ -140,6 +140,6 @@ def pages() -> Pages:
 def store(settings, order_fold):
     """A filled store in memory, in which events can be made malformed."""
     settings.EVENT_STORES = {
-        "default": {"BACKEND": "tests.stores.CorruptibleMemoryStore"},
+        "default": {"BACKEND": "tests.support.memory.CorruptibleMemoryStore"},
     }
     return event_stores["default"]

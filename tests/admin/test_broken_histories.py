@@ -8,7 +8,7 @@ import pytest
 
 from django_eventstore import Event, event_stores
 from tests.admin.conftest import MALFORMED, insert_malformed
-from tests.jetstream.stores import next_subject, publish
+from tests.support.jetstream import next_subject, publish
 
 pytestmark = pytest.mark.django_db
 

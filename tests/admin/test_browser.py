@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from django_eventstore import Event, event_stores
 from django_eventstore.workers.consumers import open_consumer
 from tests.admin.conftest import HOSTILE, MALFORMED, client, fill, insert_malformed
-from tests.jetstream.stores import next_subject, publish
+from tests.support.jetstream import next_subject, publish
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from django_eventstore import Event, event_stores
-from tests.jetstream.stores import publish_many
+from tests.support.jetstream import publish_many
 
 MANY = 20_000
 

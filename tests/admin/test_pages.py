@@ -22,7 +22,7 @@ from django_eventstore.folds import register_fold, unregister_fold
 from django_eventstore.models import Consumer, SkippedEvent
 from django_eventstore.workers.consumers import open_consumer
 from tests.admin.conftest import HOSTILE, MALFORMED, START, client, fill
-from tests.stores import corrupted
+from tests.support.memory import corrupted
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from django_eventstore.events.upcasting import register_upcaster, unregister_upc
 from django_eventstore.folds import register_fold, unregister_fold
 from django_eventstore.models import SkippedEvent
 from tests.admin.conftest import client, fill
-from tests.stores import corrupted
+from tests.support.memory import corrupted
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ import pytest
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.maintenance.pruning import prune_events
 from tests.admin.conftest import apply
-from tests.jetstream.stores import purge, subjects
+from tests.support.jetstream import purge, subjects
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.children import ChildFailed
 from tests.histories import clients
 from tests.histories.checker import Defect, History, check
 from tests.histories.clients import Workload
@@ -21,6 +20,7 @@ from tests.histories.sites import Site
 from tests.histories.workers import Worker
 from tests.servers.process import wait_until
 from tests.servers.scratch import scratch_directory
+from tests.support.children import ChildFailed
 
 CLIENT_KILLED = "client killed"
 # A client that is still busy so long after its time has hung.

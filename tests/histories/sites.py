@@ -14,10 +14,10 @@ from typing import Any, Self
 
 import pymysql
 
-from tests.databases import sqlite_settings
 from tests.histories.disk import SmallDisk, can_mount, directory_on
 from tests.histories.network import Relay
 from tests.servers import MariaDBServer, NatsCluster, NatsServer, PostgresServer
+from tests.servers.databases import sqlite_settings
 from tests.servers.scratch import scratch_directory
 
 DATABASE_BACKEND = "django_eventstore.backends.database.DatabaseEventStore"

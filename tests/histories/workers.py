@@ -1,8 +1,8 @@
 """
 Client processes that start in milliseconds.
 
-`tests.children` starts a new interpreter for each child. A run here takes a dozen of them, so they
-are forked instead, from a process that has Django set up and has never opened a connection.
+`tests.support.children` starts a new interpreter for each child. A run here takes a dozen of them,
+so they are forked instead, from a process that has Django set up and has never opened a connection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
-from tests.children import ChildFailed
+from tests.support.children import ChildFailed
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.histories.preload"])

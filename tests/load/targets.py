@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pymysql
 
-from tests.databases import sqlite_settings
 from tests.servers import MariaDBServer, NatsServer, PostgresServer
+from tests.servers.databases import sqlite_settings
 from tests.servers.scratch import scratch_directory
 
 DATABASE_STORE = {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"}

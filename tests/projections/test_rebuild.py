@@ -18,18 +18,13 @@ from django_eventstore.models import Consumer
 from django_eventstore.projections import ProjectionWorker, get_projection
 from django_eventstore.projections.rebuild import Rebuild
 from django_eventstore.workers.leases import ShardLeases
-from tests.databases import child_environment
-
-from .models import Entry, Tag
-from .workers import LEASE
-
-ALIASES = [
-    pytest.param(alias, marks=pytest.mark.django_db(databases=[alias], transaction=True))
-    for alias in ("default", "postgres", "mariadb")
-]
+from tests.servers.databases import child_environment
+from tests.support.database import ALL, on_each
+from tests.support.projections.models import Entry, Tag
+from tests.support.projections.workers import LEASE
 
 
-@pytest.fixture(params=ALIASES)
+@pytest.fixture(params=on_each(*ALL, transactions=True))
 def alias(request):
     yield request.param
     connection = connections[request.param]

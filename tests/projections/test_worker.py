@@ -26,19 +26,14 @@ from django_eventstore.projections import (
 )
 from django_eventstore.workers.leases import ShardLeases
 from django_eventstore.workers.parking import Parking
-from tests.databases import child_environment, sqlite_settings
-
-from .figures import agree
-from .models import Total
-from .projections import count
-from .workers import LEASE
+from tests.servers.databases import child_environment, sqlite_settings
+from tests.support.database import ALL, on
+from tests.support.projections.figures import agree
+from tests.support.projections.models import Total
+from tests.support.projections.projections import count
+from tests.support.projections.workers import LEASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ALIASES = [
-    pytest.param(alias, marks=pytest.mark.django_db(databases=[alias], transaction=True))
-    for alias in ("default", "postgres", "mariadb")
-]
 
 
 @pytest.fixture
@@ -61,7 +56,7 @@ def totals(actor_id):
     return Total.objects.filter(actor_id=actor_id).values_list("count", flat=True).first() or 0
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@on(*ALL, transactions=True)
 def test_events_are_counted_once_however_often_it_runs(alias):
     counting = get_projection(f"counting-{alias}")
     save(alias, 20)
@@ -200,7 +195,7 @@ def test_a_callback_on_commit_that_fails_applies_nothing_twice(counting, monkeyp
     agree("default")
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@on(*ALL, transactions=True)
 def test_a_commit_whose_outcome_is_unknown_is_not_applied_twice(alias):
     """The connection is lost after the server has committed, and before it has said so."""
     counting = get_projection(f"counting-{alias}")
@@ -242,7 +237,7 @@ def settle(*members):
         pass
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@on(*ALL, transactions=True)
 def test_shards_are_shared_out_and_taken_over(alias):
     consumer = get_projection(f"counting-{alias}").open_consumer()
     workers = [member(consumer) for _ in range(3)]
@@ -287,7 +282,7 @@ def test_once_does_not_end_before_everything_is_applied(counting):
     agree("default")
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@on(*ALL, transactions=True)
 def test_a_stalled_owner_cannot_commit(alias):
     """Its lease runs out, another takes over and goes on; then it wakes up."""
     consumer = get_projection(f"counting-{alias}").open_consumer()

@@ -1,6 +1,6 @@
 """What a store promises, as plainly as it can be written: lists, and nothing shared with a store.
 
-Errors are told as (class, attributes), to be compared with `stores.Refused`.
+Errors are told as (class, attributes), to be compared with `every_store.Refused`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django_eventstore import (
     Snapshot,
     VersionConflictError,
 )
-from tests.properties.stores import Refused
+from tests.support.every_store import Refused
 
 MUST_EXIST = "must exist"
 

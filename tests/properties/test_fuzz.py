@@ -27,7 +27,7 @@ from django_eventstore.events.event import check_event
 from django_eventstore.events.ndjson import Line, read_ndjson, to_line
 from django_eventstore.maintenance.transfer import import_events
 from tests.properties import strategies as any_
-from tests.properties.stores import Refused, outcome
+from tests.support.every_store import Refused, outcome
 
 FUZZ = settings(max_examples=150, deadline=None)
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)

@@ -17,7 +17,7 @@ from django_eventstore import Event, Snapshot, event_metadata
 from django_eventstore.backends.values import ACTOR_ORDERINGS
 from django_eventstore.store import MUST_EXIST
 from tests.properties import model
-from tests.properties.stores import DATABASES, Refused, form, fresh_namespace, outcome
+from tests.support.every_store import DATABASES, Refused, form, fresh_namespace, outcome
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=DATABASES)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from django_eventstore import Event, InvalidEventError, Snapshot
 from django_eventstore.events.namespaces import sanitise_namespace
 from tests.properties import strategies as any_
-from tests.properties.stores import DATABASES, Refused, form, fresh_namespace, outcome
+from tests.support.every_store import DATABASES, Refused, form, fresh_namespace, outcome
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=DATABASES)
 

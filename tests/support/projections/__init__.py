@@ -1,0 +1,1 @@
+"""An application with projections, and the processes that work on them."""
