@@ -3,63 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings as django_settings
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from django_eventstore import Event, event_stores
-from django_eventstore.workers.consumers import open_consumer
-from tests.admin.conftest import HOSTILE, MALFORMED, client, fill, insert_malformed
-from tests.support.jetstream import next_subject, publish
+from django_eventstore import Event
+from tests.admin.conftest import HOSTILE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-# JetStream does not look causes up: those pages say so.
-KINDS = ["database", "jetstream"]
-
-
-@pytest.fixture(params=KINDS)
-def filled(request, settings, order_fold):
-    """A filled store with one malformed event, behind the alias ``default``."""
-    if request.param == "database":
-        entry = {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"}
-    else:
-        server = request.getfixturevalue("nats_server")
-        entry = {
-            "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
-            "OPTIONS": {"servers": [server.url], "stream_name": f"admin-{os.urandom(4).hex()}"},
-        }
-    settings.EVENT_STORES = {"default": entry}
-    store = event_stores["default"]
-    store.saved = fill(store)
-    if request.param == "database":
-        insert_malformed("order-2", 99, MALFORMED.decode("latin-1"))
-    else:
-        # In a thread: playwright's own event loop runs in this one.
-        with ThreadPoolExecutor() as pool:
-            subject = pool.submit(next_subject, store, "order-2").result()
-            pool.submit(publish, server.url, subject, MALFORMED).result()
-    return store
-
-
-@pytest.fixture
-def tab(live_server, quiet_page: Page) -> Page:
-    """A browser's page, logged in; it must not complain of anything."""
-    logged_in = client("view_eventstore", "view_payload", "view_redacted", "skip_malformedevent")
-    name = django_settings.SESSION_COOKIE_NAME
-    value = logged_in.cookies[name].value
-    quiet_page.context.add_cookies([{"name": name, "value": value, "url": live_server.url}])
-    quiet_page.set_default_timeout(10_000)
-    return quiet_page
-
-
-@pytest.fixture
-def start(live_server, tab, pages) -> str:
-    return live_server.url + pages("stores")
 
 
 def test_from_the_stores_to_a_cause(filled, tab, start):
@@ -135,80 +86,6 @@ def test_filter_page_and_keys(filled, tab, start, pages, settings):
     expect(tab.get_by_role("option", selected=True)).to_contain_text("order-2")
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("heading", level=1)).to_have_text("order-2")
-
-
-@pytest.mark.parametrize("filled", ["database"], indirect=True)
-def test_what_is_long_makes_room_for_what_is_looked_for(filled, tab, start, pages):
-    """On a phone filters are folded away; the tree of causes is scrolled to the event."""
-    base = start.removesuffix(pages("stores"))
-    tab.set_viewport_size({"width": 390, "height": 844})
-    tab.goto(base + pages("actor", "order-1"))
-    expect(tab.get_by_label("Data path")).to_be_hidden()
-    tab.keyboard.press("/")
-    expect(tab.get_by_label("Type")).to_be_focused()
-    tab.set_viewport_size({"width": 1280, "height": 900})
-    tab.reload()
-    expect(tab.get_by_label("Data path")).to_be_visible()
-
-    saved = filled.save_events(chain_of_events(40))
-    tab.goto(base + pages("event", saved[-1].position))
-    box = tab.get_by_role("region", name="What belongs together")
-    box.scroll_into_view_if_needed()
-    expect(box.get_by_text("Link").first).not_to_be_in_viewport()
-    expect(box.locator(".es-here")).to_be_in_viewport()
-
-
-@pytest.mark.parametrize("filled", ["database"], indirect=True)
-def test_long_names_make_no_page_wider_than_the_window(filled, tab, start, pages):
-    actor_id = "ünï" * 80
-    event = filled.save_event(Event(actor_id, "LongTypeName" * 15, {"key" * 90: "value" * 90}))
-    base = start.removesuffix(pages("stores"))
-    for width in (1280, 390):
-        tab.set_viewport_size({"width": width, "height": 844})
-        for address in [
-            pages("actor", actor_id),
-            pages("state", actor_id),
-            pages("blame", actor_id),
-            pages("event", event.position),
-        ]:
-            tab.goto(base + address)
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width, address
-        tab.goto(base + pages("actors"))
-        region = tab.get_by_role("region", name="Actors")
-        assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
-
-
-@pytest.mark.parametrize("filled", ["database"], indirect=True)
-def test_a_phone_shows_what_a_field_was_and_became(filled, tab, start, pages):
-    tab.set_viewport_size({"width": 390, "height": 844})
-    base = start.removesuffix(pages("stores"))
-    tab.goto(base + pages("field", "order-1") + "?path=status")
-    region = tab.get_by_role("region", name="Changes")
-    assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
-    expect(region.get_by_role("row").nth(1)).to_contain_text('"paid""placed"')
-
-
-@pytest.mark.parametrize("filled", ["database"], indirect=True)
-def test_a_phone_shows_the_lag_and_the_last_error_of_a_projection(
-    filled, tab, start, pages, monkeypatch
-):
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
-    consumer = open_consumer("forward:default>somewhere:else", filled, shards=1, using="default")
-    consumer.parked.create(position=2, shard=0, actor_id="a", error="ValueError: it broke")
-    tab.set_viewport_size({"width": 390, "height": 844})
-    tab.goto(f"{start}consumers/")
-    region = tab.get_by_role("region", name="Projections and forwarding")
-    expect(region).to_contain_text("ValueError: it broke")
-    assert region.evaluate("box => box.scrollWidth <= box.clientWidth")
-
-
-def chain_of_events(length: int) -> list[Event]:
-    """Return events of which each causes the next."""
-    events = [Event("chain-1", "Link")]
-    events[0] = events[0].with_metadata(correlation_id=events[0].id)
-    while len(events) < length:
-        events.append(Event("chain-1", "Link").caused_by(events[-1]))
-    return events
 
 
 def test_keys_alone_suffice(filled, tab, start, pages):
@@ -309,23 +186,6 @@ def test_versions_are_compared_with_the_one_that_the_slider_shows(filled, tab, s
 
 
 @pytest.mark.parametrize("filled", ["database"], indirect=True)
-def test_charts_times_and_json_read_from_the_left_in_every_language(filled, tab, start, pages):
-    base = start.removesuffix(pages("stores"))
-    tab.set_extra_http_headers({"Accept-Language": "ar"})
-    tab.goto(base + pages("actor", "order-1"))
-    assert tab.evaluate("getComputedStyle(document.body).direction") == "rtl"
-    # The bars of a chart begin at the left, and so does its axis.
-    ends = tab.locator(".es-axis time")
-    assert ends.first.bounding_box()["x"] < ends.last.bounding_box()["x"]
-    parts = tab.locator(".es-timeline time").first.locator("span")
-    assert parts.first.bounding_box()["x"] < parts.last.bounding_box()["x"]
-    tab.goto(base + pages("state", "order-1"))
-    first = tab.locator(".es-json > li").first
-    key, text = first.locator(".es-key"), first.locator(".es-text")
-    assert key.bounding_box()["x"] < text.bounding_box()["x"]
-
-
-@pytest.mark.parametrize("filled", ["database"], indirect=True)
 def test_chosen_actors_are_compared_and_exported(filled, tab, start, pages):
     """Also those whose ids are so long that no web server takes them all in one address."""
     actor_ids = [f"long-{number}-{'☂' * 240}" for number in range(40)]
@@ -373,64 +233,3 @@ def test_hostile_content_is_shown_and_nothing_more(filled, tab, start, pages):
     tab.get_by_label("Reason").fill("A test of the <b>import</b>")
     tab.get_by_role("button", name="Mark as skipped").click()
     expect(tab.get_by_text("A test of the <b>import</b>")).to_be_visible()
-
-
-@pytest.mark.parametrize(
-    ("filled", "scheme"),
-    [("database", "light"), ("database", "dark"), ("jetstream", "light")],
-    indirect=["filled"],
-)
-def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme, monkeypatch):
-    """axe finds nothing against WCAG A and AA, in either theme and on a phone's width."""
-    # Those of other tests are in databases that this one does not have.
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
-    tab.emulate_media(color_scheme=scheme)
-    base = start.removesuffix(pages("stores"))
-    paid = filled.saved["order-1 3"].position
-    position = next(
-        item.position for item in filled.read_all_with_errors() if not isinstance(item, Event)
-    )
-    # What looks different for a store that can do less.
-    addresses = [pages("store"), pages("actors"), pages("event", paid)]
-    if filled.backend.supports_lookup:
-        addresses += [
-            pages("stores"),
-            pages("actor", "order-1"),
-            pages("actor", "order-2"),
-            pages("actor", "order-1") + "?type=Nothing",
-            pages("actor", "order-1") + "?type=OrderPaid&type=OrderPlaced&since=2026-03-01",
-            pages("state", "order-1") + "?version=3",
-            pages("state", "order-1") + "?version=3&against=1",
-            pages("blame", "order-1"),
-            pages("field", "order-1") + "?path=status",
-            pages("actors") + "?malformed=1",
-            pages("compare"),
-            pages("compare") + "?actor=order-1&actor=payment-1",
-            pages("compare")
-            + "?actor=order-1&actor=payment-1&actor=order-2&actor=large-1&actor=nobody",
-            pages("search"),
-            pages("search") + "?user=mia",
-            pages("malformed"),
-            pages("problem", position),
-            pages("stores") + "consumers/",
-        ]
-    if scheme == "dark":
-        tab.set_viewport_size({"width": 390, "height": 844})
-    found = {}
-    for address in addresses:
-        tab.goto(base + address)
-        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
-        found[address] = violations(tab)
-    tab.keyboard.press("Control+k")
-    expect(tab.get_by_role("option").first).to_be_visible()
-    found["quick-open"] = violations(tab)
-    assert {address: seen for address, seen in found.items() if seen} == {}
-
-
-def violations(tab: Page) -> list[tuple[str, list[str]]]:
-    """Return what axe finds on the page: (rule, the first elements)."""
-    results = Axe().run(tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-    return [
-        (violation["id"], [node["html"] for node in violation["nodes"]][:3])
-        for violation in results.response["violations"]
-    ]

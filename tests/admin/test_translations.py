@@ -6,12 +6,15 @@ import ast
 import gettext
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils.translation.template import templatize
 
 import django_eventstore
+from django_eventstore import Event
+from tests.admin.conftest import START, fill
 
 APP = Path(django_eventstore.__file__).parent
 GETTEXT = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
@@ -59,3 +62,14 @@ def test_every_text_has_a_german_translation():
 @pytest.mark.parametrize("name", ["fuzzy", "#~"])
 def test_the_translation_has_nothing_left_over(name):
     assert name not in (APP / "locale/de/LC_MESSAGES/django.po").read_text()
+
+
+def test_the_pages_translate(admin, store, pages):
+    fill(store)
+    german = {"HTTP_ACCEPT_LANGUAGE": "de"}
+    assert "Ereignisspeicher" in admin.get(pages("stores"), **german).content.decode()
+    assert "+5,0 min" in admin.get(pages("actor", "order-1"), **german).content.decode()
+    store.save_event(Event("order-1", "Late", timestamp=START + timedelta(days=1.6)))
+    assert "+1,6 T." in admin.get(pages("actor", "order-1"), **german).content.decode()
+    page = admin.get(pages("state", "order-1"), **german).content.decode()
+    assert "stimmt mit der ganzen Wiedergabe überein" in page

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.events.results import ReplayError
 from django_eventstore.folds import register_fold, unregister_fold
+from tests.support import commands
 
 BIDI = "\u202egnp.exe"
 
@@ -64,13 +63,8 @@ def registered():
 
 
 def run(*arguments, **options):
-    """Run the command; return (exit status, standard output, the error's text)."""
-    out = io.StringIO()
-    try:
-        call_command("replay_events", *arguments, stdout=out, **options)
-    except CommandError as error:
-        return error.returncode, out.getvalue(), str(error)
-    return 0, out.getvalue(), ""
+    """Run the command; return how it ended."""
+    return commands.run("replay_events", *arguments, **options)
 
 
 def test_the_events_as_a_table(store):
@@ -212,3 +206,28 @@ def test_as_a_user_runs_it(seeded_project):
     assert missing.stderr.startswith(b"CommandError: There are no events of")
     for wrong in ([], ["a", "--initial", "{"], ["a", "--store", "b"], ["a" * 256]):
         assert seeded_project.run("replay_events", *wrong).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--all"], "give either --handler or --compare-with"),
+        (["--all", "--handler", "json.dumps", "--compare-with", "json.dumps"], "give either"),
+        (["order-1", "--workers", "2"], "--workers goes with --all"),
+        (["--all", "--handler", "json.dumps", "--run", ""], "a name has 1 to 248 characters"),
+        (["--all", "--handler", "json.dumps", "--run", "x" * 249], "a name has 1 to 248"),
+        (["order-1", "--run", "x"], "--run goes with --all"),
+        (["order-1", "--lease-seconds", "5"], "--lease-seconds goes with --all"),
+        (["--all", "--handler", "json.dumps", "--state"], "--state goes with an actor"),
+        (["--all", "--handler", "json.dumps", "--apply", "json.dumps"], "--compare-with"),
+        (["--all", "--compare-with", "json.dumps", "--after", "3"], "--after goes with --handler"),
+        (["--all", "order-1"], "Name an actor, or give --all."),
+        (["--all", "--handler", "no.such"], "cannot import 'no.such'"),
+        (["--all", "--handler", "json.dumps", "--workers", "0"], "whole number from 1"),
+    ],
+)
+def test_wrong_arguments(arguments, expected):
+    status, _, error = run(*arguments)
+
+    assert status != 0
+    assert expected in error

@@ -7,6 +7,8 @@ from django.db.migrations.loader import MigrationLoader
 
 from django_eventstore import Event
 from django_eventstore.backends.database import DatabaseEventStore, schema
+from django_eventstore.models import EventRecord
+from tests.support.database import ALL, on, refused, store_on
 
 
 @pytest.mark.django_db
@@ -69,3 +71,24 @@ def test_a_migration_can_alter_a_table_and_keep_all_that(scratch):
 
 def actors(store):
     return [(each.actor_id, each.latest_version, each.event_count) for each in store.get_actors()]
+
+
+EVENTS = EventRecord._meta.db_table
+
+
+@on(*ALL, transactions=True)
+def test_the_migration_goes_back_and_forth(alias):
+    store_on(alias).save_event(Event("a", "happened"))
+    with connections[alias].cursor() as cursor:
+        before = connections[alias].introspection.table_names(cursor)
+    call_command("migrate", "django_eventstore", "zero", database=alias, verbosity=0)
+    with connections[alias].cursor() as cursor:
+        left = connections[alias].introspection.table_names(cursor)
+    assert [name for name in left if name.startswith("django_eventstore")] == []
+    call_command("migrate", database=alias, verbosity=0)
+    with connections[alias].cursor() as cursor:
+        assert connections[alias].introspection.table_names(cursor) == before
+    store = store_on(alias)
+    saved = store.save_event(Event("a", "happened"))
+    assert list(store.read_all()) == [saved]
+    refused(alias, f"DELETE FROM {EVENTS}")

@@ -1,86 +1,29 @@
-"""The facade beyond the contract: errors, reports, closing, backends of one's own."""
+"""The store beyond the contract: reports, closing, backends of one's own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 from contextlib import aclosing
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
-from django_eventstore import (
-    DuplicateEventError,
-    Event,
-    EventStore,
-    EventStoreError,
-    EventTooLargeError,
-    InvalidEventError,
-    StoreUnavailableError,
-    UnsupportedOperation,
-    VersionConflictError,
-)
-from django_eventstore.backends.base import Backend
-from django_eventstore.backends.cursors import make_cursor, read_cursor
-from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
+from django_eventstore import Event, EventStore, UnsupportedOperation
+from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.signals import event_saved
-
-ERRORS = [
-    VersionConflictError("order-1", 3, 1, 2),
-    DuplicateEventError("id-1", "order-1"),
-    InvalidEventError("data['n']", "is wrong."),
-    EventTooLargeError(2_000_000, 1_000_000),
-    StoreUnavailableError("No answer.", outcome_unknown=True),
-    UnsupportedOperation("The server lacks that."),
-]
-
-
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_can_be_pickled(error):
-    copy = pickle.loads(pickle.dumps(error))
-    assert type(copy) is type(error)
-    assert isinstance(copy, EventStoreError)
-    assert str(copy) == str(error)
-    assert vars(copy) == vars(error)
-
-
-def test_an_invalid_event_is_a_value_error_as_well():
-    assert issubclass(InvalidEventError, ValueError)
-
-
-def test_an_unknown_outcome_says_what_to_do():
-    error = StoreUnavailableError("No answer.", outcome_unknown=True)
-    assert error.outcome_unknown
-    assert "save the same events (same ids) again" in str(error)
-    assert not StoreUnavailableError("No answer.").outcome_unknown
 
 
 def test_a_backend_has_to_fill_in_the_primitives():
-    class Unfinished(Backend):
+    class Unfinished(EventStore):
         pass
 
-    class UnfinishedEventStore(EventStore):
-        backend_class = Unfinished
-
-    with pytest.raises(TypeError, match="append"):
-        UnfinishedEventStore()
-
-
-def test_a_store_has_to_name_its_backend():
-    class Homeless(EventStore):
-        pass
-
-    with pytest.raises(ImproperlyConfigured, match="Homeless has no backend_class"):
-        Homeless()
+    with pytest.raises(TypeError, match="_append"):
+        Unfinished()
 
 
 def test_a_backend_that_cannot_append_for_several_actors():
-    class SingleBackend(MemoryBackend):
-        supports_multi_actor_append = False
-
     class Single(InMemoryEventStore):
-        backend_class = SingleBackend
+        supports_multi_actor_append = False
 
     store = Single()
     with pytest.raises(UnsupportedOperation, match="several actors"):
@@ -107,21 +50,18 @@ def test_a_receiver_that_fails_is_logged(caplog):
 def test_a_reader_that_stops_closes_the_backends_iterator():
     closed = []
 
-    class WatchedBackend(MemoryBackend):
-        def read_actor(self, *arguments):
+    class Watched(InMemoryEventStore):
+        def _read_actor(self, *arguments):
             try:
-                yield from super().read_actor(*arguments)
+                yield from super()._read_actor(*arguments)
             finally:
                 closed.append("actor")
 
-        def read_store(self, *arguments):
+        def _read_store(self, *arguments):
             try:
-                yield from super().read_store(*arguments)
+                yield from super()._read_store(*arguments)
             finally:
                 closed.append("store")
-
-    class Watched(InMemoryEventStore):
-        backend_class = WatchedBackend
 
     store = Watched()
     # More than are fetched from a synchronous backend at a time.
@@ -153,19 +93,3 @@ def test_a_closed_store_opens_again():
     store.save_event(Event("order-1", "placed"))
     store.close()
     assert store.count_events() == 1
-
-
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        make_cursor("latest_version", "text", "order-1"),
-        make_cursor("latest_version", None, "order-1"),
-        make_cursor("latest_version", 1, ""),
-        make_cursor("latest_version", 1, "a\x00"),
-        make_cursor("actor_id", "order-1", "order-1"),
-    ],
-)
-def test_a_cursor_that_was_tampered_with(cursor):
-    with pytest.raises(InvalidEventError) as caught:
-        read_cursor(cursor, "latest_version")
-    assert caught.value.field == "cursor"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
+import uuid
 from itertools import islice
 
 import nats
@@ -113,3 +115,10 @@ def next_subject(store, actor_token):
     store.setup()
     numbers = [int(name.rpartition(".")[2]) for name in subjects(url, store, actor_token)]
     return f"{store.stream_name}.events.{actor_token}.{max(numbers, default=0) + 1}"
+
+
+def foreign(version):
+    """Return an event as a stranger would write it."""
+    return json.dumps(
+        {"id": str(uuid.uuid4()), "event_type": "foreign", "version": version}
+    ).encode()

@@ -8,10 +8,7 @@ import sys
 
 import psycopg
 import pytest
-from django.db import connections
 
-from django_eventstore import Event, StoreUnavailableError
-from django_eventstore.backends.database import DatabaseEventStore
 from tests.conftest import require
 from tests.servers import PostgresServer
 from tests.servers.databases import child_environment
@@ -65,14 +62,3 @@ def test_mariadb_refuses(mariadb_server):
     assert status == 1
     assert "Access denied for user 'root'@'localhost'" in told
     assert "(are USER and PASSWORD in DATABASES right?)" in told
-
-
-@on_mariadb
-def test_a_store_says_that_the_login_is_refused(monkeypatch):
-    connection = connections["mariadb"]
-    connection.close()
-    with monkeypatch.context() as patch:
-        patch.setitem(connection.settings_dict, "PASSWORD", "wrong")
-        with pytest.raises(StoreUnavailableError, match="'mariadb' refuses the login: ") as caught:
-            DatabaseEventStore(database="mariadb").save_event(Event("a", "happened"))
-        assert not caught.value.outcome_unknown

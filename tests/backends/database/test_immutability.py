@@ -1,4 +1,4 @@
-"""The database itself refuses to change or delete events; retention and flush have their path."""
+"""The database itself refuses to change or delete events; flush has its path."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, connections, transaction
+from django.db import connections
 
 from django_eventstore import Event, UnsupportedOperation
 from django_eventstore.models import ActorRecord, EventRecord, SnapshotRecord
-from tests.support.database import ALL, execute, on, open_transaction, store_on
+from tests.support.database import ALL, on, refused, store_on
 
 EVENTS = EventRecord._meta.db_table
-
-
-def refused(alias, sql):
-    with (
-        pytest.raises(IntegrityError, match=r"django-eventstore|prune_events"),
-        transaction.atomic(alias),
-    ):
-        execute(alias, sql)
 
 
 @on(*ALL)
@@ -54,48 +46,6 @@ def test_models_refuse_to_write(alias):
 
 
 @on(*ALL, transactions=True)
-def test_pruning_removes_old_events_and_never_the_newest(alias):
-    store = store_on(alias)
-    saved = store.save_events([Event("a", "happened", {"n": n}) for n in range(5)])
-    other = store.save_event(Event("b", "happened"))
-    assert store.backend.prune("", "a", 3) == 3
-    assert store.get_events("a") == saved[3:]
-    assert store.backend.prune("", "a", 99) == 1
-    assert store.backend.prune("", "a", 99) == 0
-    assert store.backend.prune("", "unknown", 99) == 0
-    assert store.get_events("a") == saved[4:]
-    assert list(store.read_all()) == [saved[4], other]
-    actor, _ = store.get_actors()
-    assert (actor.latest_version, actor.event_count) == (5, 1)
-    assert actor.first_timestamp == saved[4].timestamp
-    assert store.save_event(Event("a", "happened")).version == 6
-    # The path is closed again.
-    refused(alias, f"DELETE FROM {EVENTS}")
-
-
-@on(*ALL, transactions=True)
-def test_pruning_that_fails_closes_the_path(alias):
-    store = store_on(alias)
-    store.save_events([Event("a", "happened"), Event("b", "happened")])
-    with pytest.raises(ZeroDivisionError), store.backend.vendor.retention():
-        1 / 0  # noqa: B018
-    refused(alias, f"DELETE FROM {EVENTS}")
-
-
-@on("postgres", "mariadb", transactions=True)
-def test_the_path_is_open_to_one_connection_alone(alias):
-    store = store_on(alias)
-    store.save_event(Event("a", "happened"))
-
-    def delete():
-        refused(alias, f"DELETE FROM {EVENTS}")
-
-    with store.backend.vendor.retention(), open_transaction(alias, delete):
-        pass
-    assert store.count_events() == 1
-
-
-@on(*ALL, transactions=True)
 def test_flush_empties_the_store(alias):
     store = store_on(alias)
     store.save_event(Event("a", "happened"))
@@ -103,22 +53,4 @@ def test_flush_empties_the_store(alias):
     assert store.count_events() == 0
     assert store.get_latest_version("a") == 0
     assert store.save_event(Event("a", "happened")).version == 1
-    refused(alias, f"DELETE FROM {EVENTS}")
-
-
-@on(*ALL, transactions=True)
-def test_the_migration_goes_back_and_forth(alias):
-    store_on(alias).save_event(Event("a", "happened"))
-    with connections[alias].cursor() as cursor:
-        before = connections[alias].introspection.table_names(cursor)
-    call_command("migrate", "django_eventstore", "zero", database=alias, verbosity=0)
-    with connections[alias].cursor() as cursor:
-        left = connections[alias].introspection.table_names(cursor)
-    assert [name for name in left if name.startswith("django_eventstore")] == []
-    call_command("migrate", database=alias, verbosity=0)
-    with connections[alias].cursor() as cursor:
-        assert connections[alias].introspection.table_names(cursor) == before
-    store = store_on(alias)
-    saved = store.save_event(Event("a", "happened"))
-    assert list(store.read_all()) == [saved]
     refused(alias, f"DELETE FROM {EVENTS}")

@@ -6,18 +6,11 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connections, transaction
 
-from django_eventstore import (
-    DuplicateEventError,
-    Event,
-    Snapshot,
-    StoreUnavailableError,
-    VersionConflictError,
-)
+from django_eventstore import DuplicateEventError, Event, Snapshot, VersionConflictError
 from django_eventstore.signals import event_saved
 from tests.support.database import (
     ALL,
     SERVERS,
-    execute,
     on,
     open_transaction,
     rolled_back,
@@ -136,52 +129,3 @@ def test_it_works_inside_a_test_case(alias):
         store.save_event(Event("a", "happened"), expected_version=1)
     assert store.get_events("a") == saved
     assert list(store.read_all()) == saved
-
-
-KILL = {
-    "postgres": "SELECT pg_terminate_backend(%s)",
-    "mariadb": "KILL CONNECTION %s",
-}
-OWN_ID = {"postgres": "SELECT pg_backend_pid()", "mariadb": "SELECT CONNECTION_ID()"}
-
-
-def cut_connection(alias):
-    ((number,),) = execute(alias, OWN_ID[alias])
-    other = connections[alias].copy()
-    with other.cursor() as cursor:
-        cursor.execute(KILL[alias], (number,))
-    other.close()
-
-
-@on(*SERVERS, transactions=True)
-def test_a_lost_connection_is_said_and_the_next_call_connects_anew(alias):
-    store = store_on(alias)
-    event = Event("a", "happened")
-    cut_connection(alias)
-    with pytest.raises(StoreUnavailableError) as caught:
-        store.save_event(event)
-    assert caught.value.__cause__ is not None
-    saved = store.save_event(event)
-
-    cut_connection(alias)
-    with pytest.raises(StoreUnavailableError) as caught:
-        store.get_events("a")
-    assert not caught.value.outcome_unknown
-    assert store.get_events("a") == [saved]
-
-
-@on(*SERVERS, transactions=True)
-def test_a_connection_lost_inside_a_transaction_leaves_nothing(alias):
-    store = store_on(alias)
-
-    def save_and_lose():
-        with transaction.atomic(alias):
-            store.save_event(Event("a", "happened"))
-            cut_connection(alias)
-            store.save_event(Event("a", "happened"))
-
-    with pytest.raises(StoreUnavailableError) as caught:
-        save_and_lose()
-    assert not caught.value.outcome_unknown
-    connections[alias].close()
-    assert store.get_latest_version("a") == 0

@@ -22,7 +22,6 @@ from tests.support.database import tamper
 from tests.support.project import MANAGE
 
 pytestmark = pytest.mark.django_db
-
 handled: list[Event] = []
 
 
@@ -166,31 +165,6 @@ def test_a_fold_that_raises_is_a_difference(store):
     assert ended.status == 1
     assert '!= "raised LookupError: not written yet, at version 1"' in ended.out
     assert ended.err == "30 states not the same."
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["--all"], "give either --handler or --compare-with"),
-        (["--all", "--handler", "json.dumps", "--compare-with", "json.dumps"], "give either"),
-        (["order-1", "--workers", "2"], "--workers goes with --all"),
-        (["--all", "--handler", "json.dumps", "--run", ""], "a name has 1 to 248 characters"),
-        (["--all", "--handler", "json.dumps", "--run", "x" * 249], "a name has 1 to 248"),
-        (["order-1", "--run", "x"], "--run goes with --all"),
-        (["order-1", "--lease-seconds", "5"], "--lease-seconds goes with --all"),
-        (["--all", "--handler", "json.dumps", "--state"], "--state goes with an actor"),
-        (["--all", "--handler", "json.dumps", "--apply", "json.dumps"], "--compare-with"),
-        (["--all", "--compare-with", "json.dumps", "--after", "3"], "--after goes with --handler"),
-        (["--all", "order-1"], "Name an actor, or give --all."),
-        (["--all", "--handler", "no.such"], "cannot import 'no.such'"),
-        (["--all", "--handler", "json.dumps", "--workers", "0"], "whole number from 1"),
-    ],
-)
-def test_wrong_arguments(arguments, expected):
-    ended = run("replay_events", *arguments)
-
-    assert ended.status != 0
-    assert expected in ended.err
 
 
 def test_workers_keep_the_order_of_each_actor(seeded_project, tmp_path):

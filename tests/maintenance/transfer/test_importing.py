@@ -1,23 +1,18 @@
-"""import_events: every event of a file once, whatever happens in between."""
+"""import_events: every event of a file once, and what is wrong with a line."""
 
 from __future__ import annotations
 
-import io
 import json
-import signal
-from functools import partial
-from unittest import mock
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection, reset_queries
 from permits.generator import generate
 
 from django_eventstore import Event, EventTooLargeError, event_stores
-from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
-from django_eventstore.events.ndjson import BadLine, Line, read_ndjson, to_line
+from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.events.ndjson import Line, to_line
 from django_eventstore.maintenance.transfer import import_events
-from tests.servers.process import wait_until
+from tests.maintenance.transfer.importing import import_file, without_positions
 from tests.support.factories import application_history
 
 GOOD = {
@@ -39,27 +34,10 @@ def store(request, settings):
     return event_stores[request.param]
 
 
-def run(store, file, **options):
-    """Run the command; return (exit status, standard output, standard error)."""
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        call_command(
-            "import_events", str(file), store=store.alias, stdout=out, stderr=err, **options
-        )
-    except CommandError as error:
-        return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
-    return 0, out.getvalue(), err.getvalue()
-
-
-def without_positions(events):
-    """Return the events' documents, but for where the store put them."""
-    return [{**event.to_dict(), "position": None} for event in events]
-
-
 def test_every_event_equals_its_line(store, ndjson):
     events = [*application_history("application-1", notes=3), *application_history("ünï 2")]
 
-    status, out, err = run(store, ndjson(*events))
+    status, out, err = import_file(store, ndjson(*events))
 
     assert (status, err) == (0, "")
     assert out == "7 new events stored, 0 already stored, 0 bad lines.\n"
@@ -68,9 +46,9 @@ def test_every_event_equals_its_line(store, ndjson):
 
 def test_a_second_run_adds_nothing_and_says_so(store, ndjson):
     file = ndjson(*application_history("application-1", notes=3))
-    run(store, file)
+    import_file(store, file)
 
-    status, out, _ = run(store, file)
+    status, out, _ = import_file(store, file)
 
     assert status == 0
     assert out == "0 new events stored, 5 already stored, 0 bad lines.\n"
@@ -81,7 +59,7 @@ def test_what_is_missing_is_added(store, ndjson):
     events = list(generate(30))
     store.save_events(events[:41])
 
-    status, out, _ = run(store, ndjson(*events), batch_size=20)
+    status, out, _ = import_file(store, ndjson(*events), batch_size=20)
 
     assert status == 0
     assert out.startswith(f"{len(events) - 41} new events stored, 41 already stored")
@@ -92,7 +70,7 @@ def test_events_without_versions_get_the_next_and_are_known_again(store, ndjson)
     first = {name: value for name, value in GOOD.items() if name != "version"}
     file = ndjson(*(json.dumps({**first, "id": name}).encode() + b"\n" for name in ("a", "b")))
 
-    assert run(store, file)[0] == run(store, file)[0] == 0
+    assert import_file(store, file)[0] == import_file(store, file)[0] == 0
 
     assert [(event.id, event.version) for event in store.read_all()] == [("a", 1), ("b", 2)]
 
@@ -102,7 +80,10 @@ def test_blank_lines_line_ends_and_a_byte_order_mark_are_no_matter(store, ndjson
     second = json.dumps({**GOOD, "id": "e-2", "version": 2}).encode()
     file = ndjson(b"\xef\xbb\xbf" + line + b"\r\n", b"\n", b"  \t\r\n", second)
 
-    assert run(store, file)[:2] == (0, "2 new events stored, 0 already stored, 0 bad lines.\n")
+    assert import_file(store, file)[:2] == (
+        0,
+        "2 new events stored, 0 already stored, 0 bad lines.\n",
+    )
 
 
 def document(**fields):
@@ -144,7 +125,7 @@ def test_a_bad_line_is_reported_and_nothing_of_its_batch_is_stored(store, ndjson
     good = [to_line(event) for event in application_history("application-2", notes=2)]
     file = ndjson(good[0], good[1], good[2], line.encode() + b"\n", good[3])
 
-    status, out, err = run(store, file, batch_size=2)
+    status, out, err = import_file(store, file, batch_size=2)
 
     assert status == 1
     assert reason in err
@@ -153,7 +134,7 @@ def test_a_bad_line_is_reported_and_nothing_of_its_batch_is_stored(store, ndjson
     assert "2 new events stored" in out
     assert [event.version for event in store.read_all()] == [1, 2]
 
-    status, out, err = run(store, file, on_error="skip", batch_size=2)
+    status, out, err = import_file(store, file, on_error="skip", batch_size=2)
 
     assert status == 1
     assert out == "2 new events stored, 2 already stored, 1 bad line.\n"
@@ -162,7 +143,7 @@ def test_a_bad_line_is_reported_and_nothing_of_its_batch_is_stored(store, ndjson
 
 
 def test_text_that_is_not_utf_8_is_a_bad_line(store, ndjson):
-    status, _, err = run(store, ndjson(b'{"id": "\xff"}\n'))
+    status, _, err = import_file(store, ndjson(b'{"id": "\xff"}\n'))
 
     assert status == 1
     assert "line 1: is not JSON" in err
@@ -177,13 +158,13 @@ def test_an_id_with_other_content_and_a_version_that_is_taken_are_bad_lines(stor
     rival = Event("application-1", "NoteAdded", version=2)
     file = ndjson(other, rival, history[3], history[4])
 
-    status, out, err = run(store, file)
+    status, out, err = import_file(store, file)
     assert status == 1
     assert "line 1: An event with id" in err
     assert '(event_type: "Other" != "ApplicationSubmitted")' in err
     assert store.count_events() == 3
 
-    status, out, err = run(store, file, on_error="skip")
+    status, out, err = import_file(store, file, on_error="skip")
     assert status == 1
     assert "line 2: Version conflict for actor 'application-1'" in err
     assert out == "2 new events stored, 0 already stored, 2 bad lines.\n"
@@ -193,7 +174,7 @@ def test_an_id_with_other_content_and_a_version_that_is_taken_are_bad_lines(stor
 def test_lines_of_one_actor_out_of_order_are_told_apart(store, ndjson):
     one, two, three, four = application_history("application-1", notes=2)
 
-    status, out, err = run(store, ndjson(one, three, two, four), on_error="skip")
+    status, out, err = import_file(store, ndjson(one, three, two, four), on_error="skip")
 
     assert status == 1
     assert err.startswith("line 3: Version conflict")
@@ -203,7 +184,7 @@ def test_lines_of_one_actor_out_of_order_are_told_apart(store, ndjson):
 def test_the_same_event_twice_in_a_file_is_stored_once(store, ndjson):
     one, two = application_history("application-1")
 
-    status, out, _ = run(store, ndjson(one, one, two, two, one))
+    status, out, _ = import_file(store, ndjson(one, one, two, two, one))
 
     assert (status, out) == (0, "2 new events stored, 3 already stored, 0 bad lines.\n")
 
@@ -213,7 +194,7 @@ def test_a_dry_run_says_the_same_and_stores_nothing(store, ndjson):
     store.save_events(history[:2])
     file = ndjson(*history, Event("application-1", "NoteAdded", version=1), b"nonsense\n")
 
-    status, out, err = run(store, file, dry_run=True, on_error="skip")
+    status, out, err = import_file(store, file, dry_run=True, on_error="skip")
 
     assert status == 1
     assert out == "3 new events would be stored, 2 already stored, 2 bad lines.\n"
@@ -223,72 +204,15 @@ def test_a_dry_run_says_the_same_and_stores_nothing(store, ndjson):
 
 
 def test_a_namespace_of_its_own(store, ndjson):
-    run(store, ndjson(*application_history("application-1")), namespace="elsewhere")
+    import_file(store, ndjson(*application_history("application-1")), namespace="elsewhere")
 
     assert store.count_events() == 0
     assert store.with_namespace("elsewhere").count_events() == 2
 
 
-def test_the_summary_for_scripts(store, ndjson):
-    file = ndjson(*application_history("application-1"), b"nonsense\n")
-
-    status, out, _ = run(store, file, on_error="skip", format="json")
-
-    assert status == 1
-    summary = json.loads(out)
-    assert summary["bad_lines"][0]["number"] == 3
-    assert "is not JSON" in summary.pop("bad_lines")[0]["reason"]
-    assert summary == {
-        "line": 3,
-        "new": 2,
-        "already_stored": 0,
-        "bad": 1,
-        "stopped": False,
-        "interrupted": False,
-        "dry_run": False,
-    }
-
-
-@pytest.mark.parametrize("what", ["no store", "no file", "a directory"])
-def test_what_cannot_be_opened_is_named(store, tmp_path, what):
-    file = {"no store": "-", "no file": tmp_path / "none.ndjson", "a directory": tmp_path}[what]
-    with pytest.raises(CommandError) as error:
-        call_command(
-            "import_events", str(file), store="no such" if what == "no store" else "memory"
-        )
-
-    assert error.value.returncode == 2
-    expected = "no store 'no such'" if what == "no store" else f"Cannot read '{file}'"
-    assert expected in str(error.value)
-
-
-def test_a_line_that_is_too_long_is_refused_unread():
-    class Endless(io.RawIOBase):
-        """One line of a gigabyte, and then a good one."""
-
-        left = 2**30
-        tail = to_line(application_history("application-1")[0])
-
-        def readline(self, limit=-1, /):
-            if self.left:
-                size = min(limit, self.left)
-                self.left -= size
-                return b"x" * (size - 1) + (b"x" if self.left else b"\n")
-            line, self.tail = self.tail, b""
-            return line
-
-    bad, good = read_ndjson(Endless(), max_line_bytes=2**22)
-
-    assert bad == BadLine(1, "is longer than 4,194,304 bytes.")
-    assert good.number == 2
-
-
 def test_a_store_of_single_actor_appends_gets_runs_of_one_actor():
-    class SingleActorBackend(MemoryBackend):
-        supports_multi_actor_append = False
-
     class SingleActorStore(InMemoryEventStore):
-        backend_class = SingleActorBackend
+        supports_multi_actor_append = False
 
     events = list(generate(20))
     store = SingleActorStore()
@@ -300,14 +224,11 @@ def test_a_store_of_single_actor_appends_gets_runs_of_one_actor():
 
 
 def test_an_append_too_large_for_the_server_is_divided():
-    class SmallBackend(MemoryBackend):
-        def append(self, namespace, events, expected_version):
+    class SmallStore(InMemoryEventStore):
+        def _append(self, namespace, events, expected_version):
             if len(events) > 7:
                 raise EventTooLargeError(len(events), 7)
-            return super().append(namespace, events, expected_version)
-
-    class SmallStore(InMemoryEventStore):
-        backend_class = SmallBackend
+            return super()._append(namespace, events, expected_version)
 
     events = application_history("application-1", notes=40)
     store = SmallStore()
@@ -318,126 +239,11 @@ def test_an_append_too_large_for_the_server_is_divided():
     assert without_positions(store.read_all()) == without_positions(events)
 
 
-@pytest.mark.parametrize("rivals", [1, 50, 99])
-def test_two_imports_of_one_file_at_once_share_the_work(rivals):
-    events = application_history("application-1", notes=200)
-    store = InMemoryEventStore()
-    rival = [Line(number, event) for number, event in enumerate(events, 1)]
-    save = store.save_events
-
-    def meanwhile(given):
-        # Between our look at what is stored and our append the other one stores a part of it.
-        if store.count_events() < rivals:
-            save(events[:rivals])
-        return save(given)
-
-    with mock.patch.object(store, "save_events", meanwhile):
-        report = import_events(store, rival, batch_size=100)
-
-    assert (report.new, report.already_stored, report.bad) == (202 - rivals, rivals, 0)
-
-
-@pytest.mark.parametrize("number", ["1e22", "-0.0", "0.30000000000000004", "18446744073709551615"])
-def test_reading_keeps_every_number_as_it_is_written(number):
-    line = json.dumps(GOOD).replace("1e+22", number)
-
-    [read] = read_ndjson(io.BytesIO(line.encode()))
-
-    assert repr(read.event.data["cost"]) == repr(json.loads(number))
-
-
-# -- real processes
-
-
-def test_from_standard_input(project):
-    events = list(generate(40))
-
-    done = project.run("import_events", "-", stdin=b"".join(map(to_line, events)))
-
-    assert done.returncode == 0
-    assert done.stdout.decode().startswith(f"{len(events)} new events stored")
-    assert b"\x1b" not in done.stdout + done.stderr
-    assert project.count() == len(events)
-
-
-def test_wrong_arguments_are_status_2_and_help_has_examples(project):
-    wrong = project.run("import_events", "x", "--batch-size", "0")
-    assert wrong.returncode == 2
-    assert b"'0' is no whole number from 1 up" in wrong.stderr
-    shown = project.run("import_events", "--help").stdout.decode()
-    assert "zcat events.ndjson.gz | manage.py import_events -" in shown
-    assert "exit status: 0 every event is stored" in shown
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopped_at_any_point_it_can_be_run_again(project, ndjson, how):
-    events = list(generate(150))
-    lines = [to_line(event) for event in events]
-    process = project.start("import_events", "-", "--batch-size", "20")
-    # It waits for the rest of its input when it is stopped, with part of a batch in hand.
-    process.stdin.write(b"".join(lines[:509]))
-    process.stdin.flush()
-    wait_until(lambda: project.count() == 500, "500 are imported")
-
-    process.send_signal(how)
-    out, err = process.communicate(timeout=60)
-
-    if how == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL
-    else:
-        assert process.returncode == 130, err
-        assert out == b"500 new events stored, 0 already stored, 0 bad lines.\n"
-        assert b"Run the same command again to go on." in err
-    assert project.count() == 500
-
-    done = project.run("import_events", str(ndjson(*lines)))
-
-    assert done.returncode == 0
-    assert done.stdout.decode().startswith(f"{len(events) - 500} new events stored, 500 already")
-    assert project.count() == len(events)
-
-
-def _progressed(project, before, process):
-    return project.count() > before or process.poll() is not None
-
-
-def test_killed_in_the_middle_of_writing_it_can_be_run_again(project, ndjson):
-    events = list(generate(600))
-    file = ndjson(*events)
-    for _ in range(3):
-        before = project.count()
-        process = project.start("import_events", str(file), "--batch-size", "50")
-        wait_until(partial(_progressed, project, before, process), "it goes on")
-        process.kill()
-        process.communicate()
-        assert project.count() % 50 in (0, len(events) % 50)  # never half a batch
-
-    done = project.run("import_events", str(file), "--format", "json")
-
-    assert done.returncode == 0
-    report = json.loads(done.stdout)
-    assert report["new"] + report["already_stored"] == project.count() == len(events)
-
-
-def test_two_processes_import_one_file_at_once(project, ndjson):
-    events = list(generate(300))
-    file = str(ndjson(*events))
-
-    both = [project.start("import_events", file, "--format", "json") for _ in range(2)]
-    ended = [process.communicate(timeout=60) for process in both]
-
-    assert [process.returncode for process in both] == [0, 0], ended
-    reports = [json.loads(out) for out, _ in ended]
-    assert project.count() == len(events)
-    assert all(report["new"] + report["already_stored"] == len(events) for report in reports)
-    assert all(report["bad"] == 0 for report in reports)
-
-
 @pytest.mark.django_db
 def test_statements_are_not_kept_while_debugging(ndjson, settings):
     settings.DEBUG = True
     try:
-        run(event_stores["default"], ndjson(*generate(60)), batch_size=5)
+        import_file(event_stores["default"], ndjson(*generate(60)), batch_size=5)
 
         assert len(connection.queries_log) < 20
     finally:

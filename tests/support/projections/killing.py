@@ -8,7 +8,9 @@ import signal
 import threading
 from contextlib import contextmanager
 from itertools import count
+from uuid import uuid4
 
+from django.conf import settings
 from django.db import connections
 
 from django_eventstore import Event
@@ -58,3 +60,12 @@ class Killer:
         if name is not None:
             self.killed.add(name)
             os.kill(int(name.split(":")[1]), signal.SIGKILL)
+
+
+def with_stream(server):
+    """Return EVENT_STORES with a JetStream store on ``server``."""
+    stream = {
+        "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
+        "OPTIONS": {"servers": [server.url], "stream_name": f"s{uuid4().hex}"},
+    }
+    return {**settings.EVENT_STORES, "stream": stream}

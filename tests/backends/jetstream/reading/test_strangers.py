@@ -218,8 +218,6 @@ def test_a_subject_that_names_no_actor(store, send):
 
 
 def test_removed_messages_are_no_error(any_nats_server, store):
-    from tests.support.jetstream import talk
-
     saved = store.save_events([Event("order-1", "counted")])
     saved += [store.save_event(Event("order-1", "counted", {"n": n})) for n in range(9)]
 
