@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from django_eventstore import Event, EventStore, Snapshot, event_stores
 from django_eventstore.folds import register_fold, unregister_fold
+from django_eventstore.projections import registry
 from tests.support.jetstream import next_subject, publish
 from tests.support.memory import corrupted
 
@@ -152,6 +153,13 @@ def store(settings, order_fold):
         "default": {"BACKEND": "tests.support.memory.CorruptibleMemoryStore"},
     }
     return event_stores["default"]
+
+
+@pytest.fixture
+def no_projections(monkeypatch):
+    """Forget those of other tests: they are in databases that a test here does not have."""
+    registry.get_projections()  # looks for them in the applications, once
+    monkeypatch.setattr(registry, "_projections", {})
 
 
 @pytest.fixture

@@ -65,9 +65,8 @@ def test_a_phone_shows_what_a_field_was_and_became(filled, tab, start, pages):
 
 @pytest.mark.parametrize("filled", ["database"], indirect=True)
 def test_a_phone_shows_the_lag_and_the_last_error_of_a_projection(
-    filled, tab, start, pages, monkeypatch
+    filled, tab, start, pages, no_projections
 ):
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
     consumer = open_consumer("forward:default>somewhere:else", filled, shards=1, using="default")
     consumer.parked.create(position=2, shard=0, actor_id="a", error="ValueError: it broke")
     tab.set_viewport_size({"width": 390, "height": 844})
@@ -108,10 +107,8 @@ def test_charts_times_and_json_read_from_the_left_in_every_language(filled, tab,
     [("database", "light"), ("database", "dark"), ("jetstream", "light")],
     indirect=["filled"],
 )
-def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme, monkeypatch):
+def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme, no_projections):
     """axe finds nothing against WCAG A and AA, in either theme and on a phone's width."""
-    # Those of other tests are in databases that this one does not have.
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
     tab.emulate_media(color_scheme=scheme)
     base = start.removesuffix(pages("stores"))
     paid = filled.saved["order-1 3"].position

@@ -8,23 +8,21 @@ from django.urls import reverse
 
 from django_eventstore import Event
 from django_eventstore.consumer_models import Consumer
+from django_eventstore.projections import projection
 from django_eventstore.workers.consumers import open_consumer
 from tests.admin.conftest import client
+from tests.support.projections.models import Total
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_projections")]
 
 
-def test_a_projection_without_its_database_spoils_no_page(admin, store, monkeypatch):
-    class Elsewhere:
-        using = "gone"
-
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", lambda: [Elsewhere])
+def test_a_projection_without_its_database_spoils_no_page(admin, store):
+    projection("elsewhere", models=[Total], database="gone")(print)
     page = admin.get(reverse("admin:eventstore_consumers")).content.decode()
     assert "gone" in page
 
 
-def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, settings, monkeypatch):
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, settings):
     consumer = open_consumer("counts", store, shards=1, using="default")
     failure = "Traceback (most recent call last):\n  File x\nValueError: secret of Ada\n"
     consumer.parked.create(position=2, shard=0, actor_id="a", error=failure)
@@ -40,10 +38,7 @@ def test_the_last_error_of_a_projection_is_for_who_may_see_data(store, settings,
     assert "secret" not in client("view_eventstore").get(address).content.decode()
 
 
-def test_a_store_with_wrong_settings_hides_no_projection_of_another(
-    admin, store, settings, monkeypatch
-):
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+def test_a_store_with_wrong_settings_hides_no_projection_of_another(admin, store, settings):
     open_consumer("counts", store, shards=1, using="default")
     Consumer.objects.create(name="lost", store="wrong", shard_count=1)
     settings.EVENT_STORES = {**settings.EVENT_STORES, "wrong": {"BACKEND": "no.such.Store"}}
@@ -52,9 +47,7 @@ def test_a_store_with_wrong_settings_hides_no_projection_of_another(
     assert "no.such.Store" in page.content.decode()
 
 
-def test_projections_show_their_position_and_lag(admin, store, monkeypatch):
-    # Those of other tests are in databases that this one does not have.
-    monkeypatch.setattr("django_eventstore.admin.consumers.get_projections", list)
+def test_projections_show_their_position_and_lag(admin, store):
     saved = store.save_events([Event("a", "T") for _ in range(5)])
     consumer = open_consumer("counts", store, shards=2, using="default")
     consumer.shards.update(position=saved[1].position)

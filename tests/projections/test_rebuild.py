@@ -131,14 +131,15 @@ def test_a_stopped_rebuild_goes_on_where_it_was(alias, journal, monkeypatch):
         if len(applied) == 4:
             stop.set()
 
-    monkeypatch.setattr("django_eventstore.workers.reader.BATCH_SIZE", 3)
     monkeypatch.setattr(type(journal), "apply", stop_at_the_fourth)
-    save(alias, 10)
+    # More than are read at a time: between those it looks whether it is to stop.
+    events = [Event(f"actor-{n % 5}", "Happened", {"n": n}) for n in range(510)]
+    event_stores[alias].save_events(events)
     assert not Rebuild(journal, stop=stop, lease=LEASE).run().finished
     assert notes(alias) == []
     assert rebuild(journal).swapped
-    assert notes(alias) == [""] * 10
-    assert len(applied) == 10
+    assert notes(alias) == [""] * 510
+    assert len(applied) == 510
 
 
 def test_readers_see_the_old_rows_until_the_new_ones_are_complete(alias, journal, monkeypatch):

@@ -17,6 +17,8 @@ from django_eventstore.backends.jetstream import JetStreamEventStore
 from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.store.subscriptions import PAGE_SIZE
 from tests.servers import NatsServer
+from tests.support.database import ALL, on_each
+from tests.support.memory import CorruptibleMemoryStore, corrupted
 
 
 def make_events(count, actor="a", kind="Happened", start=1):
@@ -73,15 +75,7 @@ def store():
 @pytest.fixture(
     params=[
         "memory",
-        pytest.param(
-            "default", marks=pytest.mark.django_db(databases=["default"], transaction=True)
-        ),
-        pytest.param(
-            "postgres", marks=pytest.mark.django_db(databases=["postgres"], transaction=True)
-        ),
-        pytest.param(
-            "mariadb", marks=pytest.mark.django_db(databases=["mariadb"], transaction=True)
-        ),
+        *on_each(*ALL, transactions=True),
         "nats_server",
         "nats_server_oldest",
     ]
@@ -271,21 +265,11 @@ def test_the_asynchronous_twin(any_store):
     assert heard == saved
 
 
-def test_malformed_events_are_passed(store, monkeypatch):
+def test_malformed_events_are_passed(monkeypatch):
     """They are logged and sent as a signal, as by every read; the subscription goes on."""
-    from django_eventstore.events.results import ReplayError
-
+    store = CorruptibleMemoryStore()
     saved = store.save_events(make_events(3))
-    read_store = MemoryBackend.read_store
-
-    def break_the_last(self, namespace, selected):
-        for event in read_store(self, namespace, selected):
-            if event.position == saved[2].position:
-                yield ReplayError(event.position, b"?", ValueError("broken"), "a")
-            else:
-                yield event
-
-    monkeypatch.setattr(MemoryBackend, "read_store", break_the_last)
+    monkeypatch.setitem(corrupted, saved[2].id, b"?")
     with Listener(store) as listener:
         listener.wait_for(2)
         last = store.save_event(Event("b", "Happened"))

@@ -6,7 +6,14 @@ from uuid import uuid4
 
 import pytest
 
+from django_eventstore.backends.database import fence
 from tests.support import database as aliases
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Do not wait long for a transaction that a test keeps open."""
+    monkeypatch.setattr(fence, "PATIENCE", 0.05)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.db import connections, transaction
 
 from django_eventstore import Event
-from django_eventstore.backends.database import fence, mysql, postgresql
+from django_eventstore.backends.database import fence, postgresql
 from django_eventstore.backends.database.tables import EVENTS
 from django_eventstore.models import EventRecord
 from tests.support.database import (
@@ -26,16 +26,10 @@ from tests.support.database import (
     store_on,
 )
 
-pytestmark = pytest.mark.usefixtures("own_namespace")
+pytestmark = pytest.mark.usefixtures("own_namespace", "impatient")
 
 WRITERS = 10
 EVENTS_EACH = 50
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Do not wait long for a transaction that a test keeps open."""
-    monkeypatch.setattr(fence, "PATIENCE", 0.05)
 
 
 def save(alias, actor_id):
@@ -80,14 +74,14 @@ def test_a_batch_that_commits_later_is_waited_for(alias):
 
 
 @on("mariadb", transactions=True)
-def test_tidying_up_waits_for_no_open_transaction(alias, caplog, monkeypatch):
-    monkeypatch.setattr(mysql, "_CLEAN_EVERY", 1)
+def test_tidying_up_waits_for_no_open_transaction(alias, caplog):
     with connections[alias].cursor() as cursor:
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
     before = save(alias, "before")
     with open_transaction(alias, lambda: save(alias, "slow")) as slow:
         fast = save(alias, "fast")
-        save(alias, "fast")
+        for _ in range(50):  # one of which tidies up
+            save(alias, "fast")
     connections[alias].close()
     assert caplog.text == ""
     assert [event.id for event in store_on(alias).read_all()][:3] == [before.id, slow.id, fast.id]

@@ -85,8 +85,7 @@ def test_a_savepoint_that_rolls_back_takes_its_events_along(alias):
 
 
 @on(*SERVERS, transactions=True)
-def test_a_transaction_is_announced_again_after_its_first_savepoint_rolled_back(alias, monkeypatch):
-    monkeypatch.setattr("django_eventstore.backends.database.fence.PATIENCE", 0.05)
+def test_a_transaction_is_announced_again_after_its_first_savepoint_rolled_back(alias, impatient):
     store = store_on(alias)
 
     def slow():

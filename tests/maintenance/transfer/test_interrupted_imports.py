@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 from functools import partial
-from unittest import mock
 
 import pytest
 from permits.generator import generate
@@ -20,18 +19,16 @@ from tests.support.factories import application_history
 @pytest.mark.parametrize("rivals", [1, 50, 99])
 def test_two_imports_of_one_file_at_once_share_the_work(rivals):
     events = application_history("application-1", notes=200)
-    store = InMemoryEventStore()
-    rival = [Line(number, event) for number, event in enumerate(events, 1)]
-    save = store.save_events
+    lines = [Line(number, event) for number, event in enumerate(events, 1)]
 
-    def meanwhile(given):
-        # Between our look at what is stored and our append the other one stores a part of it.
-        if store.count_events() < rivals:
-            save(events[:rivals])
-        return save(given)
+    class SharedStore(InMemoryEventStore):
+        def save_events(self, given):
+            # Between our look at what is stored and our append the other stores a part of it.
+            if self.count_events() < rivals:
+                super().save_events(events[:rivals])
+            return super().save_events(given)
 
-    with mock.patch.object(store, "save_events", meanwhile):
-        report = import_events(store, rival, batch_size=100)
+    report = import_events(SharedStore(), lines, batch_size=100)
 
     assert (report.new, report.already_stored, report.bad) == (202 - rivals, rivals, 0)
 

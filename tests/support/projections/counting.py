@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from django_eventstore import Event, event_stores
@@ -34,7 +32,7 @@ class Poison(set):
 
 @pytest.fixture
 def poisoned(counting, monkeypatch):
-    """Let the projection fail for these values of ``n``; without a pause before it tries again."""
+    """Let the projection fail for these values of ``n``, which it tries again twice."""
     from .projections import count
 
     found = Poison()
@@ -48,5 +46,4 @@ def poisoned(counting, monkeypatch):
 
     monkeypatch.setattr(type(counting), "apply", apply)
     monkeypatch.setattr(type(counting), "retries", 2)
-    monkeypatch.setattr("django_eventstore.workers.parking.FIRST_PAUSE", timedelta(0))
     return found
