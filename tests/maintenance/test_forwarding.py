@@ -135,7 +135,8 @@ def test_events_that_cannot_be_read_are_left_out_and_named(source, target):
     assert forward(source, target) == 4
     assert target.count_events() == 4
     figures = forwarding_figures(source, target)
-    assert (figures.parked, figures.last_error) == (1, "broken")
+    [malformed] = source.get_events_with_errors(saved[2].actor_id).errors
+    assert (figures.parked, figures.last_error) == (1, str(malformed.error))
 
 
 def test_a_target_that_lost_what_was_sent_is_noticed(source, target, capsys):
