@@ -8,7 +8,7 @@ import sys
 import pytest
 from django.test import Client
 
-from django_eventstore.admin_models import SkippedEvent
+from django_eventstore.models import SkippedEvent
 from tests.admin.conftest import client, fill
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
-    fold = folding.folding("long")
+    fold = folding.fold_of("long")
     store.save_events([Event("long", "T", {"n": number, "a": 1}) for number in range(1500)])
     deadline = limits.Deadline(60)
     first = blame_to(store, "long", fold, 1500, deadline)
@@ -35,7 +35,7 @@ def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
     assert blame_to(store, "long", fold, 1200, deadline).last["n",].version == 1200
     # Another history under the same name is read from its start.
     other = event_stores.create_connection("default").with_namespace("")
-    other._memory = type(other._memory)()
+    other.backend._memory = type(other.backend._memory)()
     other.save_events([Event("long", "T", {"m": number}) for number in range(1300)])
     assert blame_to(other, "long", fold, 1300, deadline).values == {("m",): 1299}
 

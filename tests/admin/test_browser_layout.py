@@ -117,7 +117,7 @@ def test_everyone_can_use_the_pages(filled, tab, start, pages, scheme, no_projec
     )
     # What looks different for a store that can do less.
     addresses = [pages("store"), pages("actors"), pages("event", paid)]
-    if filled.supports_lookup:
+    if filled.backend.supports_lookup:
         addresses += [
             pages("stores"),
             pages("actor", "order-1"),

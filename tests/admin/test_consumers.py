@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from django_eventstore import Event
-from django_eventstore.consumer_models import Consumer
+from django_eventstore.models import Consumer
 from django_eventstore.projections import projection
 from django_eventstore.workers.consumers import open_consumer
 from tests.admin.conftest import client

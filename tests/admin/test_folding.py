@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 def test_what_is_remembered_of_long_histories_has_a_bound_in_bytes(store, monkeypatch):
     monkeypatch.setattr(folding, "BYTES_KEPT", 3_000_000)
-    fold = folding.folding("large")
+    fold = folding.fold_of("large")
     store.save_events([Event("large", "T", {"text": "x" * 900_000, "n": 0})])
     store.save_events([Event("large", "T", {"n": number}) for number in range(1, 6000)])
     deadline = limits.Deadline(60)
@@ -24,12 +24,12 @@ def test_what_is_remembered_of_long_histories_has_a_bound_in_bytes(store, monkey
 
 
 def test_a_remembered_state_is_not_used_for_another_history(store):
-    fold = folding.folding("long")
+    fold = folding.fold_of("long")
     deadline = limits.Deadline(60)
     store.save_events([Event("long", "T", {"n": number}) for number in range(2500)])
     assert folding.fold_to(store, "long", fold, 2400, deadline).state == {"n": 2399}
     assert folding.fold_to(store, "long", fold, 2001, deadline).state == {"n": 2000}
     other = event_stores.create_connection("default").with_namespace("")
-    other._memory = type(other._memory)()
+    other.backend._memory = type(other.backend._memory)()
     other.save_events([Event("long", "T", {"m": number}) for number in range(2500)])
     assert folding.fold_to(other, "long", fold, 2400, deadline).state == {"m": 2399}

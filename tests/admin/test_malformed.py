@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_eventstore import Event
-from django_eventstore.admin_models import SkippedEvent
+from django_eventstore.models import SkippedEvent
 from tests.admin.conftest import MALFORMED, client
 from tests.support.memory import corrupted
 

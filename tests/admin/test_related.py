@@ -25,7 +25,7 @@ def test_an_effect_without_a_correlation_is_found(admin, pages, settings):
 def test_a_store_without_look_up_says_that_there_is_more_of_a_correlation(
     admin, store, pages, monkeypatch
 ):
-    monkeypatch.setattr(type(store), "supports_lookup", False)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", False)
     events = [Event("a", "T", {"n": n}, metadata={"correlation_id": "one"}) for n in range(150)]
     saved = store.save_events(events)
     related = admin.get(pages("event", saved[50].position)).context["related"]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 )
 def test_search(admin, store, pages, monkeypatch, query, types, lookup):
     fill(store)
-    monkeypatch.setattr(type(store), "supports_lookup", lookup)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", lookup)
     rows = admin.get(f"{pages('search')}?{query}").context["rows"]
     assert [event.event_type for event, _ in rows] == types
 
@@ -32,7 +32,7 @@ def test_search(admin, store, pages, monkeypatch, query, types, lookup):
 @pytest.mark.parametrize("lookup", [True, False])
 def test_search_by_id_and_correlation(admin, store, pages, monkeypatch, lookup):
     saved = fill(store)
-    monkeypatch.setattr(type(store), "supports_lookup", lookup)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", lookup)
     placed = saved["order-1 1"]
     rows = admin.get(f"{pages('search')}?id={placed.id}").context["rows"]
     assert [event.id for event, _ in rows] == [placed.id]
@@ -42,7 +42,7 @@ def test_search_by_id_and_correlation(admin, store, pages, monkeypatch, lookup):
 
 def test_a_search_says_how_far_it_looked_and_goes_on(admin, store, pages, settings, monkeypatch):
     store.save_events([Event("a", "Rare"), *(Event("a", "Common") for _ in range(30))])
-    monkeypatch.setattr(type(store), "supports_lookup", False)
+    monkeypatch.setattr(type(store.backend), "supports_lookup", False)
     settings.EVENT_STORE_ADMIN = {"time_limit": 1e-9}
     address = pages("search") + "?type=Rare"
     visits = 0

@@ -56,6 +56,27 @@ def test_a_snapshot_that_disagrees_with_the_full_replay_is_told(text, store, pag
     assert "not usable" in text(pages("state", "order-2"))
 
 
+@pytest.mark.parametrize(
+    ("folded", "held"), [(True, 1), (100, 100.0), (0.0, -0.0), ([{"n": False}], [{"n": 0}])]
+)
+def test_a_snapshot_that_holds_other_json_of_equal_value_disagrees(
+    admin, store, pages, folded, held
+):
+    assert folded == held
+    store.save_event(Event("sum-1", "Counted"))
+    store.save_snapshot(Snapshot("sum-1", 1, {"a": folded, "b": held}))
+    register_fold("sum-", lambda state, event: {"b": folded, "a": folded}, initial={})
+    try:
+        response = admin.get(pages("state", "sum-1"))
+    finally:
+        unregister_fold("sum-")
+    page = response.content.decode()
+    assert "differs from the full replay" in page
+    assert "agrees with the full replay" not in page
+    [difference] = response.context["check"].differences
+    assert difference.where.startswith("b")
+
+
 def test_a_snapshot_without_a_registered_fold_is_not_usable_and_says_why(text, store, pages):
     store.save_event(Event("a", "T", {"n": 1}))
     store.save_snapshot(Snapshot("a", 1, {"n": 1}))

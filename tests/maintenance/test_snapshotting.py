@@ -70,15 +70,15 @@ def test_an_actor_with_malformed_events_gets_no_snapshot(store):
 
 
 @pytest.mark.parametrize(
-    ("fold", "expected"),
+    ("apply", "expected"),
     [
         (lambda state, event: 1 / 0, "the fold raised ZeroDivisionError: division by zero"),
         (lambda state, event: {"when": event.timestamp}, "its state cannot be kept: state['when']"),
     ],
 )
-def test_a_fold_that_fails_is_named(store, fold, expected):
+def test_a_fold_that_fails_is_named(store, apply, expected):
     unregister_fold("account-")
-    register_fold("account-", fold, initial={})
+    register_fold("account-", apply, initial={})
 
     ended = run("snapshot_events", more_than=5)
 

@@ -171,10 +171,13 @@ def test_a_store_that_gives_versions_back_in_disorder():
 
 
 def test_a_snapshot_of_versions_in_disorder_is_what_a_replay_makes():
-    class Disorderly(InMemoryEventStore):
-        def _read_actor(self, namespace, actor_id, selected):
-            one, two, three = super()._read_actor(namespace, actor_id, selected)
+    class DisorderlyBackend(MemoryBackend):
+        def read_actor(self, namespace, actor_id, selected):
+            one, two, three = super().read_actor(namespace, actor_id, selected)
             yield from (one, three, two)
+
+    class Disorderly(InMemoryEventStore):
+        backend_class = DisorderlyBackend
 
     store = Disorderly()
     store.save_events([Event("tally-1", "Counted", {"n": number}) for number in (1, 2, 3)])

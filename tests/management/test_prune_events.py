@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from django_eventstore import InvalidEventError
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.exceptions import UnsupportedOperation
 from django_eventstore.maintenance.pruning import prune_events
 from tests.support.accounts import OLD, versions
@@ -60,8 +60,11 @@ def test_what_cannot_be_done_is_said(store):
     with pytest.raises(InvalidEventError):
         prune_events(store)
 
-    class Keeper(InMemoryEventStore):
+    class KeepingBackend(MemoryBackend):
         supports_pruning = False
+
+    class Keeper(InMemoryEventStore):
+        backend_class = KeepingBackend
 
     with pytest.raises(UnsupportedOperation):
         prune_events(Keeper(), older_than=OLD)

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from django_eventstore.consumer_models import ConsumerWorker, ShardLease
+from django_eventstore.models import ConsumerWorker, ShardLease
 from tests.servers.databases import child_environment, sqlite_settings
 from tests.support.projections.counting import save
 from tests.support.projections.figures import agree

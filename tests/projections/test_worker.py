@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, connections, transaction
 
 from django_eventstore import Event, event_stores
-from django_eventstore.consumer_models import ParkedEvent
+from django_eventstore.models import ParkedEvent
 from django_eventstore.projections import get_projection
 from tests.support.database import ALL, on
 from tests.support.projections.counting import run, save

@@ -7,23 +7,39 @@ import logging
 from contextlib import aclosing
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from django_eventstore import Event, EventStore, UnsupportedOperation
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.base import Backend
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.signals import event_saved
 
 
 def test_a_backend_has_to_fill_in_the_primitives():
-    class Unfinished(EventStore):
+    class Unfinished(Backend):
         pass
 
-    with pytest.raises(TypeError, match="_append"):
-        Unfinished()
+    class UnfinishedEventStore(EventStore):
+        backend_class = Unfinished
+
+    with pytest.raises(TypeError, match="append"):
+        UnfinishedEventStore()
+
+
+def test_a_store_has_to_name_its_backend():
+    class Homeless(EventStore):
+        pass
+
+    with pytest.raises(ImproperlyConfigured, match="Homeless has no backend_class"):
+        Homeless()
 
 
 def test_a_backend_that_cannot_append_for_several_actors():
-    class Single(InMemoryEventStore):
+    class SingleBackend(MemoryBackend):
         supports_multi_actor_append = False
+
+    class Single(InMemoryEventStore):
+        backend_class = SingleBackend
 
     store = Single()
     with pytest.raises(UnsupportedOperation, match="several actors"):
@@ -50,18 +66,21 @@ def test_a_receiver_that_fails_is_logged(caplog):
 def test_a_reader_that_stops_closes_the_backends_iterator():
     closed = []
 
-    class Watched(InMemoryEventStore):
-        def _read_actor(self, *arguments):
+    class WatchedBackend(MemoryBackend):
+        def read_actor(self, *arguments):
             try:
-                yield from super()._read_actor(*arguments)
+                yield from super().read_actor(*arguments)
             finally:
                 closed.append("actor")
 
-        def _read_store(self, *arguments):
+        def read_store(self, *arguments):
             try:
-                yield from super()._read_store(*arguments)
+                yield from super().read_store(*arguments)
             finally:
                 closed.append("store")
+
+    class Watched(InMemoryEventStore):
+        backend_class = WatchedBackend
 
     store = Watched()
     # More than are fetched from a synchronous backend at a time.

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from django_eventstore import event_stores
-from django_eventstore.consumer_models import ParkedEvent
+from django_eventstore.models import ParkedEvent
 from django_eventstore.projections import ProjectionWorker, get_projection
 from tests.conftest import require
 from tests.servers import PostgresServer

@@ -8,8 +8,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from django_eventstore.consumer_models import ShardLease
 from django_eventstore.exceptions import LeaseLost
+from django_eventstore.models import ShardLease
 from django_eventstore.projections import get_projection
 from django_eventstore.workers.leases import ShardLeases
 from tests.support.database import ALL, on

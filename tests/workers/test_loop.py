@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_eventstore import event_stores
-from django_eventstore.consumer_models import ConsumerWorker, ShardLease
+from django_eventstore.models import ConsumerWorker, ShardLease
 from django_eventstore.projections import ProjectionWorker
 from tests.support.projections.counting import run, save
 from tests.support.projections.figures import agree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_eventstore.consumer_models import ParkedEvent
+from django_eventstore.models import ParkedEvent
 from django_eventstore.workers.parking import Parking
 from tests.support.projections.counting import run, save
 from tests.support.projections.figures import agree

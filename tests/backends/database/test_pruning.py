@@ -16,11 +16,11 @@ def test_pruning_removes_old_events_and_never_the_newest(alias):
     store = store_on(alias)
     saved = store.save_events([Event("a", "happened", {"n": n}) for n in range(5)])
     other = store.save_event(Event("b", "happened"))
-    assert store._prune("", "a", 3) == 3
+    assert store.backend.prune("", "a", 3) == 3
     assert store.get_events("a") == saved[3:]
-    assert store._prune("", "a", 99) == 1
-    assert store._prune("", "a", 99) == 0
-    assert store._prune("", "unknown", 99) == 0
+    assert store.backend.prune("", "a", 99) == 1
+    assert store.backend.prune("", "a", 99) == 0
+    assert store.backend.prune("", "unknown", 99) == 0
     assert store.get_events("a") == saved[4:]
     assert list(store.read_all()) == [saved[4], other]
     actor, _ = store.get_actors()
@@ -35,7 +35,7 @@ def test_pruning_removes_old_events_and_never_the_newest(alias):
 def test_pruning_that_fails_closes_the_path(alias):
     store = store_on(alias)
     store.save_events([Event("a", "happened"), Event("b", "happened")])
-    with pytest.raises(ZeroDivisionError), store._vendor.retention():
+    with pytest.raises(ZeroDivisionError), store.backend.vendor.retention():
         1 / 0  # noqa: B018
     refused(alias, f"DELETE FROM {EVENTS}")
 
@@ -48,6 +48,6 @@ def test_the_path_is_open_to_one_connection_alone(alias):
     def delete():
         refused(alias, f"DELETE FROM {EVENTS}")
 
-    with store._vendor.retention(), open_transaction(alias, delete):
+    with store.backend.vendor.retention(), open_transaction(alias, delete):
         pass
     assert store.count_events() == 1

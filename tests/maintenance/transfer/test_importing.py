@@ -9,7 +9,7 @@ from django.db import connection, reset_queries
 from permits.generator import generate
 
 from django_eventstore import Event, EventTooLargeError, event_stores
-from django_eventstore.backends.memory import InMemoryEventStore
+from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.events.ndjson import Line, to_line
 from django_eventstore.maintenance.transfer import import_events
 from tests.maintenance.transfer.importing import import_file, without_positions
@@ -211,8 +211,11 @@ def test_a_namespace_of_its_own(store, ndjson):
 
 
 def test_a_store_of_single_actor_appends_gets_runs_of_one_actor():
-    class SingleActorStore(InMemoryEventStore):
+    class SingleActorBackend(MemoryBackend):
         supports_multi_actor_append = False
+
+    class SingleActorStore(InMemoryEventStore):
+        backend_class = SingleActorBackend
 
     events = list(generate(20))
     store = SingleActorStore()
@@ -224,11 +227,14 @@ def test_a_store_of_single_actor_appends_gets_runs_of_one_actor():
 
 
 def test_an_append_too_large_for_the_server_is_divided():
-    class SmallStore(InMemoryEventStore):
-        def _append(self, namespace, events, expected_version):
+    class SmallBackend(MemoryBackend):
+        def append(self, namespace, events, expected_version):
             if len(events) > 7:
                 raise EventTooLargeError(len(events), 7)
-            return super()._append(namespace, events, expected_version)
+            return super().append(namespace, events, expected_version)
+
+    class SmallStore(InMemoryEventStore):
+        backend_class = SmallBackend
 
     events = application_history("application-1", notes=40)
     store = SmallStore()

@@ -22,7 +22,7 @@ def namespace():
 def test_what_is_young_is_not_pruned(nats_server, namespace):
     store = open_store(nats_server.url, namespace)
     saved = [store.save_event(Event("order-1", "counted")) for _ in range(3)]
-    assert store._prune(namespace, "order-1", 2) == 0
+    assert store.backend.prune(namespace, "order-1", 2) == 0
     assert store.get_events("order-1") == saved
 
 
@@ -44,7 +44,7 @@ def test_pruning_and_then_writing_with_an_old_head(nats_server, namespace, short
     pruned = []
 
     def prune():
-        pruned.append(store._prune(namespace, "order-1", 6))
+        pruned.append(store.backend.prune(namespace, "order-1", 6))
         return sum(pruned) == 6
 
     wait_until(prune, "what is old enough is pruned")
