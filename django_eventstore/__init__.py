@@ -2,7 +2,7 @@
 
 from .backends.values import ActorPage, ActorSummary
 from .conf import event_store, event_stores
-from .events.event import Event, Snapshot
+from .events import Event, Replayed, ReplayError, ReplayResult, Snapshot
 from .events.metadata import (
     CAUSATION_ID,
     CORRELATION_ID,
@@ -11,7 +11,6 @@ from .events.metadata import (
     USER_ID,
     event_metadata,
 )
-from .events.results import Replayed, ReplayError, ReplayResult
 from .events.upcasting import register_upcaster
 from .exceptions import (
     DuplicateEventError,

@@ -15,8 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .events.event import Event, Snapshot
-from .events.results import Replayed, ReplayError
+from .events import Event, Replayed, ReplayError, Snapshot
 
 State = TypeVar("State")
 

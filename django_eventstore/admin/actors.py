@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from ..backends.values import ACTOR_ORDERINGS, ActorSummary
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from .limits import scan
 from .scope import Crumb, Scope
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from ..events.event import Event
+from ..events import Event
 from ..events.json import ABSENT, Path, leaves, path_text, plain, same_json
 from ..events.validation import MAX_VERSION
 from ..folds import Fold

@@ -9,7 +9,7 @@ from typing import Final
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
-from ..events.event import Event
+from ..events import Event
 from .charts import Lanes, lanes
 from .json_tree import brief
 from .limits import scan

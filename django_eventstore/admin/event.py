@@ -7,8 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from .json_tree import LARGEST_INLINE, indented, tree
 from .related import related
 from .scope import Scope

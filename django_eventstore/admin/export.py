@@ -8,8 +8,8 @@ from typing import Final
 import orjson
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 
+from ..events import ReplayError
 from ..events.ndjson import to_line
-from ..events.results import ReplayError
 from ..events.validation import check_text
 from .redaction import Redaction
 from .scope import REDACTED, Scope

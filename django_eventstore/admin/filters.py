@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from ..events.event import Event
+from ..events import Event
 from ..events.json import leaves, path_text
 from .json_tree import scalar_text
 from .scope import Scope

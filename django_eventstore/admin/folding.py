@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from ..events.event import Event, Snapshot
+from ..events import Event, ReplayError, Snapshot
 from ..events.json import plain
-from ..events.results import ReplayError
 from ..folds import Fold, Folding, fold_for
 from ..store import EventStore
 from .limits import Deadline, scan

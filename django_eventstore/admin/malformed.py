@@ -16,8 +16,7 @@ from django.http import (
 )
 from django.utils.translation import gettext as _
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..models import SkippedEvent
 from .limits import scan
 from .raw_content import Content, as_bytes

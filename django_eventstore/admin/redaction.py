@@ -9,8 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..exceptions import InvalidEventError
 from .options import AdminOptions
 

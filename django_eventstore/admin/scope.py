@@ -18,15 +18,10 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from ..conf import event_stores
-from ..events.event import Event
+from ..events import Event, ReplayError
 from ..events.json import plain
-from ..events.results import ReplayError
 from ..events.validation import MAX_VERSION
-from ..exceptions import (
-    InvalidEventError,
-    StoreUnavailableError,
-    UnsupportedOperation,
-)
+from ..exceptions import InvalidEventError, StoreUnavailableError, UnsupportedOperation
 from ..store import EventStore
 from .compat import BREADCRUMBS_ARE_LISTS
 from .limits import Deadline

@@ -11,8 +11,7 @@ from typing import Final, TypeAlias
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..store import EventStore
 from .filters import moment
 from .json_tree import brief

@@ -10,9 +10,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..events.event import Snapshot
+from ..events import ReplayError, Snapshot
 from ..events.json import Difference, leaf_differences, plain, same_json
-from ..events.results import ReplayError
 from ..folds import Fold
 from .filters import moment
 from .folding import (

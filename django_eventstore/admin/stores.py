@@ -20,8 +20,7 @@ from django.utils.translation import gettext as _
 
 from ..backends.values import CachedVersion, StoreStatistics
 from ..conf import event_stores
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..exceptions import EventStoreError, InvalidEventError
 from ..store import EventStore
 from .charts import Activity, activity

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pprint import pformat
 from typing import Any, Final
 
-from ..events.event import Event
+from ..events import Event
 from ..events.json import plain, same_json
 from ..folds import Fold, fold_events
 from .folding import UNREGISTERED, beginning, fold_of, fold_to

@@ -13,8 +13,7 @@ from typing import Any, Final
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
-from ..events.event import Event, Snapshot
-from ..events.results import ReplayError
+from ..events import Event, ReplayError, Snapshot
 from ..events.validation import MAX_VERSION
 from .charts import Activity, activity
 from .filters import PARAMETERS, Filters, read_filters

@@ -30,14 +30,9 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
-from ..events.event import Event, Snapshot
-from ..events.results import ReplayError
+from ..events import Event, ReplayError, Snapshot
 from ..events.validation import MAX_VERSION
-from ..exceptions import (
-    InvalidEventError,
-    UnsupportedOperation,
-    VersionConflictError,
-)
+from ..exceptions import InvalidEventError, UnsupportedOperation, VersionConflictError
 from .options import Options
 from .values import (
     ACTOR_ORDERINGS,

@@ -13,8 +13,7 @@ import orjson
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.core.signals import setting_changed
 
-from ..events.event import Event, Snapshot
-from ..events.results import ReplayError
+from ..events import Event, ReplayError, Snapshot
 from ..exceptions import DuplicateEventError
 from ..store import EventStore
 from .base import Backend, StoreOptions, assign_versions

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from ..events.event import Event
+from ..events import Event
 from .cursors import read_cursor
 
 ACTOR_ORDERINGS: Final = (

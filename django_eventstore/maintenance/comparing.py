@@ -7,7 +7,8 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from ..backends.values import ActorRange
-from ..events.event import Event, event_differences
+from ..events import Event
+from ..events.event import event_differences
 from ..store import EventStore
 from ..store.actors import iter_actor_pages
 from .verifying import Finding, Verification

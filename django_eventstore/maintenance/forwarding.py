@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ..backends.values import Selection
-from ..events.event import Event
+from ..events import Event
 from ..events.ndjson import BadLine, Line
 from ..exceptions import (
     DuplicateEventError,

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 
 from ..backends.values import ActorSummary
-from ..events.results import ReplayError
+from ..events import ReplayError
 from ..exceptions import InvalidEventError, UnsupportedOperation
 from ..folds import fold_for
 from ..store import EventStore

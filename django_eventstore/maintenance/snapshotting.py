@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..events.event import Snapshot
+from ..events import Snapshot
 from ..exceptions import EventStoreError
 from ..folds import Fold, fold_for
 from ..store import EventStore

@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 
 from ..backends.base import assign_versions
 from ..backends.values import Selection
-from ..events.event import Event, event_differences, same_event
+from ..events import Event, ReplayError
+from ..events.event import event_differences, same_event
 from ..events.ndjson import BadLine, Line, to_line
-from ..events.results import ReplayError
 from ..exceptions import (
     DuplicateEventError,
     EventStoreError,

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..backends.values import ActorSummary
-from ..events.event import Event, Snapshot
+from ..events import Event, ReplayError, Snapshot
 from ..events.json import differences
-from ..events.results import ReplayError
 from ..events.validation import MAX_VERSION, encode_json
 from ..folds import Fold, fold_for
 from ..store import EventStore

@@ -33,14 +33,7 @@ from ..models.outages import explain
 from ..projections import Projection, get_projection
 from ..store import EventStore
 from ..workers.leases import DEFAULT_LEASE
-from .terminal import (
-    Interrupt,
-    Progress,
-    printable,
-    table,
-    terminal_width,
-    to_json,
-)
+from .terminal import Interrupt, Progress, printable, table, terminal_width, to_json
 
 _BROKEN_PIPE: Final = 141
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import orjson
 from django.core.management.base import OutputWrapper
 
-from ..events.results import ReplayError
+from ..events import ReplayError
 
 # Control characters (C0, C1, DEL), line and paragraph separators, and everything invisible that
 # turns, joins or hides text around it (formats such as bidirectional overrides and tags).

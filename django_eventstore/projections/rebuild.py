@@ -21,12 +21,7 @@ from django.db.models.functions import Now
 from ..exceptions import EventStoreError
 from ..models import Consumer, ConsumerStatus
 from ..store.subscriptions import Stop
-from ..workers.consumers import (
-    consumer_figures,
-    create_consumer,
-    find_consumer,
-    first_position,
-)
+from ..workers.consumers import consumer_figures, create_consumer, find_consumer, first_position
 from ..workers.leases import DEFAULT_LEASE
 from .differences import TableDifference, table_differences
 from .processes import work

@@ -11,7 +11,7 @@ from django.db import models, router
 from django.utils.module_loading import autodiscover_modules
 
 from ..conf import event_stores
-from ..events.event import Event
+from ..events import Event
 from ..events.validation import check_text
 from ..exceptions import InvalidEventError
 from ..models import Consumer

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from ..events.results import ReplayError
+from ..events import ReplayError
 from ..exceptions import EventStoreError, LeaseLost
 from ..models import Consumer, ParkedEvent
 from ..store.subscriptions import Stop

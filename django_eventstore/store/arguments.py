@@ -11,7 +11,8 @@ from typing import Any, Final, TypedDict, Unpack
 import orjson
 
 from ..backends.values import ACTOR_ORDERINGS, ActorQuery, ActorRange, NewEvent, Selection
-from ..events.event import Event, Snapshot, check_event, check_snapshot, made_event
+from ..events import Event, Snapshot
+from ..events.event import check_event, check_snapshot, made_event
 from ..events.validation import (
     MAX_VERSION,
     check_characters,

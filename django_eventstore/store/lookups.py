@@ -9,8 +9,7 @@ from typing import Final, Unpack
 from asgiref.sync import sync_to_async
 
 from ..backends.values import ActorPage, ActorQuery, ActorSummary, Selection, StoreStatistics
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..events.upcasting import upcast_item
 from ..events.validation import check_integer
 from ..exceptions import UnsupportedOperation

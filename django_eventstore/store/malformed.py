@@ -14,8 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..signals import malformed_event_found
 from .base import StoreBase
 

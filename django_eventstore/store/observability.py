@@ -13,8 +13,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..events.tracing import span_context, tracing
 from ..exceptions import (
     DuplicateEventError,

@@ -9,8 +9,7 @@ from typing import Unpack
 from asgiref.sync import sync_to_async
 
 from ..backends.values import ActorRange
-from ..events.event import Event
-from ..events.results import ReplayError, ReplayResult
+from ..events import Event, ReplayError, ReplayResult
 from ..events.upcasting import aupcast, upcast
 from ..events.validation import check_text
 from .arguments import Bounds, actor_range

@@ -10,8 +10,7 @@ from typing import Unpack
 from asgiref.sync import sync_to_async
 
 from ..backends.values import Selection
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..events.upcasting import aupcast, upcast
 from . import subscriptions
 from .arguments import Reading, selection

@@ -9,8 +9,7 @@ from typing import TypeVar
 from asgiref.sync import sync_to_async
 
 from ..backends.values import ActorRange
-from ..events.event import Event, Snapshot
-from ..events.results import Replayed, ReplayError
+from ..events import Event, Replayed, ReplayError, Snapshot
 from ..events.validation import check_integer
 from ..exceptions import InvalidEventError
 from ..folds import afold_events, fold_events

@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from asgiref.sync import sync_to_async
 
 from ..backends.values import NewEvent, Placed
-from ..events.event import Event, made_event, same_event
+from ..events import Event
+from ..events.event import made_event, same_event
 from ..events.metadata import acurrent_event_metadata, current_event_metadata
-from ..exceptions import (
-    DuplicateEventError,
-    UnsupportedOperation,
-    VersionConflictError,
-)
+from ..exceptions import DuplicateEventError, UnsupportedOperation, VersionConflictError
 from ..signals import event_saved
 from .arguments import Expect, as_list, check_exists, check_expected, new_events
 from .base import StoreBase

@@ -9,8 +9,7 @@ from dataclasses import replace
 import orjson
 from asgiref.sync import sync_to_async
 
-from ..events.event import Snapshot
-from ..events.results import ReplayError
+from ..events import ReplayError, Snapshot
 from .arguments import check_upto, checked_actor_ids, new_snapshot, snapshot_range
 from .malformed import ReadingBase
 

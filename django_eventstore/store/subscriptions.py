@@ -15,8 +15,7 @@ from typing import Final, Protocol
 
 from ..backends.values import Selection
 from ..backends.watch import Watch
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..exceptions import StoreUnavailableError
 
 logger = logging.getLogger("django_eventstore")

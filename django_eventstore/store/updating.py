@@ -11,8 +11,7 @@ from inspect import isawaitable
 from typing import TypeVar
 
 from ..backends.values import ActorRange
-from ..events.event import Event, Snapshot
-from ..events.results import Replayed
+from ..events import Event, Replayed, Snapshot
 from ..events.validation import check_integer
 from ..exceptions import VersionConflictError
 from ..folds import afold_events, fold_events

@@ -18,8 +18,8 @@ from ..admin.json_tree import scalar_text
 from ..admin.local_time import local
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
+from ..events import ReplayError
 from ..events.json import ABSENT, path_text
-from ..events.results import ReplayError
 
 register = template.Library()
 

@@ -20,7 +20,7 @@ except ImportError as error:
     ) from error
 
 from ..conf import event_store
-from ..events.event import Event, Snapshot
+from ..events import Event, Snapshot
 
 
 class EventFactory(factory.Factory):  # type: ignore[misc]

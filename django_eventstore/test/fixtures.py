@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 
 from ..conf import EventStoreHandler, event_stores
-from ..events.event import Event
+from ..events import Event
 from ..signals import event_saved
 
 

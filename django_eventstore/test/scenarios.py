@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
-from ..events.event import Event, check_event
+from ..events import Event
+from ..events.event import check_event
 from ..folds import fold_events
 from ..store.arguments import Decided, decided
 

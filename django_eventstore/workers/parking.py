@@ -17,8 +17,7 @@ from typing import Any, Final
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, QuerySet
 from django.db.models.functions import Now
 
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..models import Consumer, ParkedEvent
 
 logger = logging.getLogger("django_eventstore")

@@ -12,8 +12,7 @@ from typing import Final, NamedTuple
 from django.db import connections, transaction
 
 from ..backends.values import Selection
-from ..events.event import Event
-from ..events.results import ReplayError
+from ..events import Event, ReplayError
 from ..models import Consumer
 from ..store import EventStore
 from ..store.subscriptions import Stop

@@ -17,7 +17,7 @@ import django_eventstore
 from django_eventstore import exceptions, projections, signals
 from django_eventstore.admin.options import AdminOptions
 from django_eventstore.backends.base import Backend, StoreOptions
-from django_eventstore.backends.database.store import DatabaseOptions
+from django_eventstore.backends.database.backend import DatabaseOptions
 from django_eventstore.backends.jetstream.config import JetStreamConfig
 from django_eventstore.backends.memory import MemoryOptions
 from django_eventstore.backends.options import Options

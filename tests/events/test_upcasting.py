@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_eventstore import Event, InvalidEventError
 from django_eventstore.backends.memory import InMemoryEventStore
-from django_eventstore.events.results import ReplayError
+from django_eventstore.events import ReplayError
 from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 
 

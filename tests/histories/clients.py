@@ -14,12 +14,7 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
-from django_eventstore import (
-    Event,
-    EventStore,
-    StoreUnavailableError,
-    VersionConflictError,
-)
+from django_eventstore import Event, EventStore, StoreUnavailableError, VersionConflictError
 from tests.histories.operations import Kind, Recorder, Stored, stored
 
 # An append whose outcome is unknown is tried again this often, as a careful caller would.

@@ -7,13 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.histories.checker import History, check
-from tests.histories.operations import (
-    NEVER,
-    Operation,
-    Recorder,
-    Stored,
-    read_operations,
-)
+from tests.histories.operations import NEVER, Operation, Recorder, Stored, read_operations
 
 
 def append(client, begin, end, *found, expected=None, outcome="ok", **fields):

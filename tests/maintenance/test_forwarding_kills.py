@@ -20,10 +20,7 @@ from tests.support.children import Child
 from tests.support.projections.figures import agree, contents
 from tests.support.projections.killing import KILLS, Killer, load, with_stream
 from tests.support.projections.projections import make_counting
-from tests.support.projections.workers import (
-    FORWARDER_LEASE,
-    keep_forwarders,
-)
+from tests.support.projections.workers import FORWARDER_LEASE, keep_forwarders
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from django_eventstore import Event, Snapshot, event_stores
 from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
-from django_eventstore.events.results import ReplayError
+from django_eventstore.events import ReplayError
 from django_eventstore.folds import register_fold, unregister_fold
 from tests.support import commands
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
-from django_eventstore.events.results import ReplayError
+from django_eventstore.events import ReplayError
 
 # What lies in memory is always well-formed. So that the facade's handling of malformed events is
 # tested without a server too, what is named here is read as if it were not: by the event's id or

@@ -12,13 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ...events.event import Event, Snapshot
-from ...events.results import ReplayError
-from ...exceptions import (
-    DuplicateEventError,
-    StoreUnavailableError,
-    VersionConflictError,
-)
+from ...events import Event, ReplayError, Snapshot
+from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
 from ...models.outages import is_lost, is_unavailable, should_try_again
 from ..base import Backend, StoreOptions, assign_versions
 from ..values import (

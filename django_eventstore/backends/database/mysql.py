@@ -20,15 +20,7 @@ from ...exceptions import UnsupportedOperation
 from ..values import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, format_utc, parse_utc
-from .tables import (
-    ACTOR_COLUMNS,
-    ACTORS,
-    EVENT_COLUMNS,
-    EVENT_MARKS,
-    EVENTS,
-    WRITERS,
-    key_lists,
-)
+from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENT_MARKS, EVENTS, WRITERS, key_lists
 from .vendor import Move, Vendor
 
 _NEWEST: Final = f"SELECT MAX(position), @@auto_increment_increment FROM {EVENTS}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from ...events.event import Event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
 from ...events.validation import MAX_TEXT_LENGTH
 from ..values import ActorRange, Selection
 from .rows import DATA, POSITION, VERSION, Row, decode_events

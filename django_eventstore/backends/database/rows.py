@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from orjson import loads
 
-from ...events.event import Event, Snapshot, made_event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError, Snapshot
+from ...events.event import made_event
 from ...exceptions import InvalidEventError
 
 Row: TypeAlias = tuple[Any, ...]

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from ...events.event import Snapshot
-from ...events.results import ReplayError
+from ...events import ReplayError, Snapshot
 from .queries import Fetch
 from .rows import decode_snapshot
 from .tables import SNAPSHOT_COLUMNS, SNAPSHOT_KEY, SNAPSHOTS, key_lists

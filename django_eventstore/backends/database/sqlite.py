@@ -18,14 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from ...events.validation import MAX_VERSION
 from ..values import NewEvent, Placed
 from .rows import Row, format_utc, parse_utc
-from .tables import (
-    ACTORS,
-    EVENT_COLUMNS,
-    EVENT_MARKS,
-    EVENTS,
-    RETENTION,
-    key_lists,
-)
+from .tables import ACTORS, EVENT_COLUMNS, EVENT_MARKS, EVENTS, RETENTION, key_lists
 from .vendor import Move, Vendor
 
 _INSERT = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) "

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from django.core.checks import CheckMessage
 
-from ...events.event import Event, Snapshot
-from ...events.results import ReplayError
+from ...events import Event, ReplayError, Snapshot
 from ..base import Backend
 from ..values import (
     ActorPage,
@@ -36,12 +35,12 @@ from .listing.counting import count_all, estimate
 from .listing.listing import Listing
 from .names import EVENTS, SNAPSHOTS, stream_name
 from .pairing import Paired, both_forms, both_readers, thread_form
+from .pruning import prune
 from .reading.actor_reader import ActorReader
 from .reading.history import History, leader_get
 from .reading.snapshots import SnapshotReader, Snapshots
 from .reading.store_reader import ActorSelection, Judge, StoreReader
 from .reading.watch import JetStreamWatch
-from .streams.prune import prune
 from .streams.receipts import give_receipt, is_outlived
 from .streams.stream import (
     ATOMIC_NEEDS,
@@ -51,14 +50,7 @@ from .streams.stream import (
     open_stream,
     set_up,
 )
-from .version_cache import (
-    NO_HEAD,
-    Entry,
-    Head,
-    HeadCache,
-    LocalHeadCache,
-    SharedHeadCache,
-)
+from .version_cache import NO_HEAD, Entry, Head, HeadCache, LocalHeadCache, SharedHeadCache
 
 UNLIMITED: Final = 100_000
 """The seconds that a listing may take, whatever its time limit."""

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from ...events.event import Event, made_event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
+from ...events.event import made_event
 from ...exceptions import EventTooLargeError, InvalidEventError
 from ..values import NewEvent
 from .names import encode_name

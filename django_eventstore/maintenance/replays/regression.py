@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from ...events import ReplayError
 from ...events.json import differences, plain
-from ...events.results import ReplayError
 from ...folds import Fold, Folding
 from ...store import EventStore
 

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...events.event import Event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
 
 _VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"")
 

@@ -15,8 +15,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from ...conf import event_stores
-from ...events.event import Event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
 from ...folds import Fold, fold_for
 from ...models import ReplayRun
 from ...store import EventStore

@@ -25,12 +25,7 @@ from django.db.models.functions import Now
 
 from ...events.validation import MAX_TEXT_LENGTH, check_text
 from ...exceptions import EventStoreError
-from ...models import (
-    Consumer,
-    ConsumerStatus,
-    ReplayFinding,
-    ReplayRun,
-)
+from ...models import Consumer, ConsumerStatus, ReplayFinding, ReplayRun
 from ...models.outages import is_unavailable
 from ...sharding import ShardConfig
 from ...store import EventStore

@@ -12,13 +12,7 @@ from ...maintenance.comparing import compare_stores
 from ...maintenance.transfer import BATCH_SIZE, ImportReport, copy_events
 from ...maintenance.verifying import Finding, Verification
 from ...store import EventStore
-from ..base import (
-    EventStoreCommand,
-    add_count,
-    add_two_stores,
-    not_negative,
-    stopped,
-)
+from ..base import EventStoreCommand, add_count, add_two_stores, not_negative, stopped
 
 
 class Command(EventStoreCommand):

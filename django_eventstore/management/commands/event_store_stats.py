@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from ...events.event import Event, format_timestamp
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
+from ...events.event import format_timestamp
 from ...store import EventStore
 from ..base import EventStoreCommand
 from ..terminal import printable

@@ -9,8 +9,8 @@ import orjson
 from django.core.management.base import CommandError, CommandParser
 from django.utils.module_loading import import_string
 
-from ...events.event import Event, format_timestamp
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
+from ...events.event import format_timestamp
 from ...folds import Fold, fold_for
 from ...maintenance.replays.runs import LONGEST_NAME
 from ...store import EventStore

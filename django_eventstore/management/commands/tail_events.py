@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.termcolors import colorize
 
-from ...events.event import Event
+from ...events import Event
 from ...store import EventStore
 from ...store.arguments import Filters, selection
 from ..base import EventStoreCommand, not_negative

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...backends.values import ACTOR_ORDERINGS
-from ...events.event import Event
+from ...events import Event
 from ...exceptions import InvalidEventError, UnsupportedOperation
 from .base import ContractBase, make_events, raises
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ...events.event import Event
+from ...events import Event
 from ...exceptions import (
     EventTooLargeError,
     InvalidEventError,
     UnsupportedOperation,
     VersionConflictError,
 )
-from .base import (
-    ContractBase,
-    check_ascending,
-    check_stored,
-    make_events,
-    numbers,
-    raises,
-)
+from .base import ContractBase, check_ascending, check_stored, make_events, numbers, raises
 
 
 class Appending(ContractBase):

@@ -10,7 +10,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from ...events.event import Event
+from ...events import Event
 from ...events.metadata import event_metadata
 from ...exceptions import InvalidEventError, VersionConflictError
 from ...signals import event_saved

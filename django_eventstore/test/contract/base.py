@@ -12,8 +12,7 @@ from uuid import uuid4
 import orjson
 from asgiref.sync import async_to_sync, sync_to_async
 
-from ...events.event import Event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
 from ...store import EventStore
 
 raises = TestCase().assertRaises

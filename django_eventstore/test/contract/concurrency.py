@@ -13,7 +13,7 @@ from unittest import SkipTest
 
 from django.db import connections
 
-from ...events.event import Event
+from ...events import Event
 from ...exceptions import VersionConflictError
 from ...store import EventStore
 from . import processes

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import TestCase
 
-from ...events.event import Event
-from ...events.results import ReplayError
+from ...events import Event, ReplayError
 from ...signals import malformed_event_found
 from .base import ContractBase, add, check_ascending, make_events, numbers
 from .signalling import received

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ...events.event import Event, Snapshot
+from ...events import Event, Snapshot
 from ...exceptions import EventStoreError, InvalidEventError
 from .base import ContractBase, make_events, numbers, raises
 

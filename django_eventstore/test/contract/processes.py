@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...events.event import Event
+from ...events import Event
 from ...exceptions import VersionConflictError
 from ...store import EventStore
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...events.event import Event
-from ...events.results import ReplayResult
+from ...events import Event, ReplayResult
 from ...exceptions import InvalidEventError
 from .base import ContractBase, make_events, numbers, raises
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from ...events.event import Event
+from ...events import Event
 from ...events.metadata import event_metadata
 from ...exceptions import DuplicateEventError
 from .base import ContractBase, make_events, raises

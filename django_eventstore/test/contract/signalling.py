@@ -9,7 +9,7 @@ from unittest import SkipTest
 
 from django.db import transaction
 
-from ...events.event import Event
+from ...events import Event
 from ...exceptions import DuplicateEventError, VersionConflictError
 from ...signals import event_saved
 from .base import ContractBase, make_events, raises

@@ -6,7 +6,7 @@ import copy
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from ...events.event import Event, Snapshot
+from ...events import Event, Snapshot
 from ...exceptions import EventTooLargeError, InvalidEventError
 from .base import ContractBase, add, as_json, make_events, raises
 from .values import DATA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...events.event import Event, Snapshot
+from ...events import Event, Snapshot
 from ...exceptions import InvalidEventError, VersionConflictError
 from .base import ContractBase, add, make_events, numbers, raises
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.utils.safestring import mark_safe
 
-from ...events.event import Event
+from ...events import Event
 from ...events.metadata import event_metadata
 from ...events.validation import MAX_DEPTH
 from ...exceptions import InvalidEventError

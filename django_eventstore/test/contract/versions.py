@@ -6,7 +6,7 @@ import pickle
 from decimal import Decimal
 from typing import Any
 
-from ...events.event import Event
+from ...events import Event
 from ...events.validation import MAX_VERSION
 from ...exceptions import InvalidEventError, VersionConflictError
 from ...store import MUST_EXIST

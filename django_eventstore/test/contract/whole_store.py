@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...events.event import Event
+from ...events import Event
 from ...exceptions import InvalidEventError
 from .base import ContractBase, check_ascending, make_events, numbers, raises
 

@@ -7,12 +7,7 @@ from django.db import connections, transaction
 
 from django_eventstore import Event, StoreUnavailableError
 from django_eventstore.backends.database import DatabaseEventStore
-from tests.support.database import (
-    SERVERS,
-    execute,
-    on,
-    store_on,
-)
+from tests.support.database import SERVERS, execute, on, store_on
 
 pytestmark = pytest.mark.usefixtures("own_namespace")
 KILL = {

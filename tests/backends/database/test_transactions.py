@@ -8,14 +8,7 @@ from django.db import connections, transaction
 
 from django_eventstore import DuplicateEventError, Event, Snapshot, VersionConflictError
 from django_eventstore.signals import event_saved
-from tests.support.database import (
-    ALL,
-    SERVERS,
-    on,
-    open_transaction,
-    rolled_back,
-    store_on,
-)
+from tests.support.database import ALL, SERVERS, on, open_transaction, rolled_back, store_on
 
 pytestmark = pytest.mark.usefixtures("own_namespace")
 

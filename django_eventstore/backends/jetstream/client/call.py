@@ -12,14 +12,7 @@ from nats.errors import NoRespondersError
 
 from ....exceptions import EventStoreError, StoreUnavailableError
 from ..config import JetStreamConfig
-from .connection import (
-    NO_RESPONDERS,
-    Connection,
-    Exchange,
-    Reply,
-    Request,
-    get_connection,
-)
+from .connection import NO_RESPONDERS, Connection, Exchange, Reply, Request, get_connection
 
 ATTEMPT_SECONDS: Final = 1.5
 """How long to wait for one answer before asking again: an answer can be lost with its server."""

@@ -9,19 +9,13 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from ....events.event import Event
+from ....events import Event
 from ...cursors import make_cursor
 from ...values import ActorPage, ActorQuery, ActorRange, ActorSummary, Selection
 from ..client.call import Call
 from ..codec import POSITION_BITS, decode_own
 from ..reading.actor_reader import ActorReader
-from ..reading.history import (
-    MAX_SUBJECTS,
-    History,
-    leader_get_all,
-    leader_request,
-    read_message,
-)
+from ..reading.history import MAX_SUBJECTS, History, leader_get_all, leader_request, read_message
 from ..reading.store_reader import StoreReader
 from ..stored import Stored
 from ..streams.stream import Stream

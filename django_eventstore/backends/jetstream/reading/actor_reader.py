@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from ....events.results import ReplayError
+from ....events import ReplayError
 from ...values import ActorRange
 from ..client.call import Call
 from ..client.connection import MANY, Exchange
@@ -15,7 +15,7 @@ from .history import (
     PAGE_BYTES,
     History,
     Items,
-    fold,
+    advance,
     gives_batches,
     leader_get,
     leader_request,
@@ -79,7 +79,7 @@ class ActorReader:
         if last is not None:
             head = own_head(last)
             if head is None:
-                head, strays = await history.head_by_fold(call, last)
+                head, strays = await history.head_by_reading(call, last)
                 self._strays = [stray_error(stray) for stray in strays]
             self.head = head
         await self._find_start(call)
@@ -157,7 +157,7 @@ class ActorReader:
     def _take(self, window: list[Stored]) -> Items:
         items: Items = []
         for stored in window:
-            self._at, more = fold(self._at, stored, self.history.actor_id)
+            self._at, more = advance(self._at, stored, self.history.actor_id)
             items += more
         return self._select(items)
 
@@ -240,7 +240,7 @@ class ActorReader:
             self._at = await self.history.before(call, low) or NO_HEAD
         items: Items = []
         for stored in window:
-            self._at, more = fold(self._at, stored, self.history.actor_id)
+            self._at, more = advance(self._at, stored, self.history.actor_id)
             items += more
         items.reverse()
         return self._select(items)

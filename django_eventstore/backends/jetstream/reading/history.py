@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ....events.event import Event
-from ....events.results import ReplayError
+from ....events import Event, ReplayError
 from ....exceptions import InvalidEventError
 from ..client.call import ApiError, Call, read_api_reply
 from ..client.connection import MANY, Reply, Request
@@ -56,9 +55,9 @@ class History:
             return NO_HEAD
         if known is not None and last.sequence == known.sequence:
             return known
-        return own_head(last) or (await self.head_by_fold(call, last))[0]
+        return own_head(last) or (await self.head_by_reading(call, last))[0]
 
-    async def head_by_fold(self, call: Call, last: Stored) -> tuple[Head, list[Stored]]:
+    async def head_by_reading(self, call: Call, last: Stored) -> tuple[Head, list[Stored]]:
         """Return the head of an actor that others write to, and messages out of order."""
         numbers, strays = await self._numbers(call)
         if not numbers:
@@ -107,7 +106,7 @@ class History:
             step = min(step * 4, MAX_SUBJECTS)
         head = head or NO_HEAD
         for stored in reversed(above):
-            head, _ = fold(head, stored, self.actor_id)
+            head, _ = advance(head, stored, self.actor_id)
         return head
 
     async def window(self, call: Call, low: int, high: int) -> list[Stored]:
@@ -158,7 +157,9 @@ def own_head(stored: Stored) -> Head | None:
     return Head(mark.version, number, stored.sequence, mark.total)
 
 
-def fold(head: Head, stored: Stored, actor_id: str) -> tuple[Head, Sequence[Event | ReplayError]]:
+def advance(
+    head: Head, stored: Stored, actor_id: str
+) -> tuple[Head, Sequence[Event | ReplayError]]:
     """Return how far the actor is with ``stored`` on top of ``head``, and what it holds."""
     number = stored.number or 0
     if stored.sequence < head.sequence:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from ....events.results import ReplayError
+from ....events import ReplayError
 from ...values import ActorRange, Selection
 from ..client.call import Call
 from ..client.connection import MANY, Exchange, Reply, Request
@@ -19,7 +19,7 @@ from .history import (
     PAGE_BYTES,
     History,
     Items,
-    fold,
+    advance,
     gives_batches,
     leader_get,
     leader_request,
@@ -64,7 +64,7 @@ class Judge:
             if head is None or head.appends != number - 1:
                 head = await self._before(call, actor_id, number, stored.sequence)
             if head is not None:
-                head, items = fold(head, stored, actor_id)
+                head, items = advance(head, stored, actor_id)
                 self._heads[actor_id] = head
                 if len(self._heads) > STRANGERS:
                     self._heads.popitem(last=False)

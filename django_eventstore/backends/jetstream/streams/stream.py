@@ -11,11 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from ....exceptions import (
-    NamespaceCollisionError,
-    StoreUnavailableError,
-    UnsupportedOperation,
-)
+from ....exceptions import NamespaceCollisionError, StoreUnavailableError, UnsupportedOperation
 from ..client.call import ApiError, Call, StreamGone
 from ..config import JetStreamConfig
 from ..names import EVENTS, SNAPSHOTS, stream_name

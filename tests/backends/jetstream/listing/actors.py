@@ -7,10 +7,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.support.jetstream import (
-    purge,
-    talk,
-)
+from tests.support.jetstream import purge, talk
 
 MANY = 40_000
 """So many that they are read by a consumer, in many pages."""

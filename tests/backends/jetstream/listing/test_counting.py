@@ -6,12 +6,7 @@ import pytest
 
 from django_eventstore import Event
 from tests.backends.jetstream.listing.actors import consumers, first_appends
-from tests.support.jetstream import (
-    next_subject,
-    open_store,
-    publish,
-    publish_many,
-)
+from tests.support.jetstream import next_subject, open_store, publish, publish_many
 
 
 def test_an_estimate_is_near_the_truth(nats_server, namespace):

@@ -11,11 +11,7 @@ from tests.backends.jetstream.listing.actors import (
     names,
     prune,
 )
-from tests.support.jetstream import (
-    open_store,
-    publish_many,
-    purge,
-)
+from tests.support.jetstream import open_store, publish_many, purge
 
 
 def test_actors_that_are_gone_leave_the_list_and_may_come_back(any_nats_server, namespace):

@@ -22,11 +22,7 @@ from tests.backends.jetstream.listing.actors import (
     names,
 )
 from tests.servers import NatsServer
-from tests.support.jetstream import (
-    open_store,
-    publish_many,
-    talk,
-)
+from tests.support.jetstream import open_store, publish_many, talk
 
 
 @pytest.mark.parametrize("server", ["nats_server", "nats_server_oldest", "nats_cluster"])

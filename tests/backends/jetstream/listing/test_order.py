@@ -11,11 +11,7 @@ import pytest
 
 from django_eventstore import Event
 from tests.backends.jetstream.listing.actors import names
-from tests.support.jetstream import (
-    next_subject,
-    open_store,
-    publish,
-)
+from tests.support.jetstream import next_subject, open_store, publish
 
 
 def test_the_latest_written_to_come_first(any_nats_server, namespace):

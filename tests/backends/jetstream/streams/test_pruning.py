@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from django_eventstore import Event
+from django_eventstore.backends.jetstream import backend as backend_module
 from django_eventstore.backends.jetstream import config
-from django_eventstore.backends.jetstream import store as store_module
 from tests.servers.process import wait_until
 from tests.support.jetstream import foreign, next_subject, open_store, publish, talk
 
@@ -31,7 +31,7 @@ def short_lived_heads(monkeypatch):
     """Heads that are kept for 0.2 seconds, where it would be minutes."""
     lifetime = timedelta(seconds=0.2)
     monkeypatch.setattr(config, "HEAD_LIFETIME", lifetime)
-    monkeypatch.setattr(store_module, "HEAD_LIFETIME", lifetime)
+    monkeypatch.setattr(backend_module, "HEAD_LIFETIME", lifetime)
 
 
 def test_pruning_and_then_writing_with_an_old_head(nats_server, namespace, short_lived_heads):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ....events.event import Event
-from ....exceptions import UnsupportedOperation
-from .. import config
-from ..client.call import ApiError, Call, read_api_reply
-from ..reading.history import MAX_SUBJECTS, History, fold
-from ..stored import Stored
-from ..version_cache import NO_HEAD
+from ...events import Event
+from ...exceptions import UnsupportedOperation
+from . import config
+from .client.call import ApiError, Call, read_api_reply
+from .reading.history import MAX_SUBJECTS, History, advance
+from .stored import Stored
+from .version_cache import NO_HEAD
 
 
 async def prune(call: Call, history: History, to_version: int) -> int:
@@ -45,7 +45,7 @@ async def prune(call: Call, history: History, to_version: int) -> int:
 def _may_go(stored: Stored, actor_id: str, to_version: int) -> bool:
     if datetime.now(UTC) - stored.stored_at < 2 * config.HEAD_LIFETIME:
         return False
-    head, items = fold(NO_HEAD, stored, actor_id)
+    head, items = advance(NO_HEAD, stored, actor_id)
     return head.version <= to_version and all(isinstance(item, Event) for item in items)
 
 
