@@ -129,7 +129,7 @@ class Page:
             block.text, self.names, str(block), str(block.page), block.line
         )
         told: list[str] = []
-        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+        runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
         runner.run(test, out=told.append, clear_globs=False)
         self.names.update(test.globs)
         assert not told, "".join(told)

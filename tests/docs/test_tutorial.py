@@ -26,7 +26,7 @@ TYPED = """
 import doctest
 parser = doctest.DocTestParser()
 test = parser.get_doctest({text!r}, dict(globals()), {name!r}, None, 0)
-runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF)
+runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF)
 if runner.run(test).failed:
     raise SystemExit(1)
 """
