@@ -162,7 +162,7 @@ class Backend(ABC):
     multi_actor_append_needs: str = ""
     # Is the id of an event unique in its namespace, or (False) only in its actor's history?
     supports_unique_ids: bool = True
-    # Does _append() look for stored ids before it finds a conflict? Then a VersionConflictError
+    # Does append() look for stored ids before it finds a conflict? Then a VersionConflictError
     # means that none is there, and the facade need not look again.
     looks_for_ids_first: bool = False
     # Does an append join the caller's database transaction?
@@ -238,7 +238,8 @@ class Backend(ABC):
         """Remove the actor's events up to ``to_version``, inclusive; return how many went.
 
         Always leaves the newest event, so that the latest version stays what it is, and may
-        leave more that it cannot remove safely. Snapshots stay. Only ``retention.py`` calls it.
+        leave more that it cannot remove safely. Snapshots stay. Only
+        ``maintenance/pruning.py`` calls it.
         """
         raise UnsupportedOperation(
             f"{type(self).__name__} cannot remove events; see its documentation for retention."

@@ -23,7 +23,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 # -- the event store: these lines, the app and the middleware below are all there is to it
 
 SAMPLE_STORE = env("SAMPLE_STORE", default="database")
-# The server that manage.py starts for SAMPLE_STORE=jetstream (see sample/nats.py).
+# The server that manage.py starts for SAMPLE_STORE=jetstream (see nats.py).
 EVENT_STORE_URLS = {
     "database": "db://default",
     "jetstream": f"nats://127.0.0.1:{nats.PORT}/permits",

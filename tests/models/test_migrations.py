@@ -47,7 +47,7 @@ def test_all_migrations_leave_what_no_model_says(scratch):
 
 
 def test_a_migration_can_alter_a_table_and_keep_all_that(scratch):
-    """As schema.py has it: on SQLite the table is made anew."""
+    """As backends/database/schema.py has it: on SQLite the table is made anew."""
     store = DatabaseEventStore(database="scratch")
     saved = [store.save_event(Event("a", "happened")) for _ in range(2)]
     before = MigrationLoader(scratch).project_state()

@@ -39,7 +39,7 @@ def summaries(
 
 
 def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> ActorPage:
-    """Return the page that ``_list_actors()`` asks for."""
+    """Return the page that ``Backend.list_actors()`` asks for."""
     name = query.name
     direction, comparison = ("DESC", "<") if query.descending else ("ASC", ">")
     column = f"a.{_COLUMNS[name]}"

@@ -49,7 +49,7 @@ class EventQuery:
 
     @classmethod
     def of_actor(cls, namespace: str, actor_id: str, selected: ActorRange) -> EventQuery:
-        """Return the read that ``_read_actor()`` asks for."""
+        """Return the read that ``Backend.read_actor()`` asks for."""
         conditions: dict[str, Any] = {"e.namespace = %s": namespace, "e.actor_id = %s": actor_id}
         if selected.from_version > 1:
             conditions["e.version >= %s"] = selected.from_version
@@ -59,7 +59,7 @@ class EventQuery:
 
     @classmethod
     def of_store(cls, namespace: str, selected: Selection) -> EventQuery:
-        """Return the read that ``_read_store()`` asks for."""
+        """Return the read that ``Backend.read_store()`` asks for."""
         conditions: dict[str, Any] = {"e.namespace = %s": namespace}
         correlation_id = selected.correlation_id
         optional = {
