@@ -19,7 +19,7 @@ class ReplayError:
         raw: what is stored, as bytes or text, untouched.
         error: why it cannot be read.
         actor_id: whose history it stands in, where that can be told.
-        skipped: why a person marked it as skipped (see ``models/skipped.py``); None: it is not.
+        skipped: why a person marked it as skipped (see ``store/malformed.py``); None: it is not.
     """
 
     position: int | None
