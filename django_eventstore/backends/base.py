@@ -238,8 +238,7 @@ class Backend(ABC):
         """Remove the actor's events up to ``to_version``, inclusive; return how many went.
 
         Always leaves the newest event, so that the latest version stays what it is, and may
-        leave more that it cannot remove safely. Snapshots stay. Only
-        ``maintenance/pruning.py`` calls it.
+        leave more that it cannot remove safely. Snapshots stay.
         """
         raise UnsupportedOperation(
             f"{type(self).__name__} cannot remove events; see its documentation for retention."
