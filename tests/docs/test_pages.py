@@ -60,7 +60,6 @@ def registries(monkeypatch):
     """What the pages register is forgotten afterwards."""
     monkeypatch.setattr(folds, "_folds", {})
     monkeypatch.setattr(upcasting, "_upcasters", {})
-    monkeypatch.setattr(upcasting, "_types", set())
     monkeypatch.setattr(registry, "_projections", {})
     collectors = set(REGISTRY._collector_to_names)
     receivers = {name: list(getattr(signals, name).receivers) for name in SIGNALS}
