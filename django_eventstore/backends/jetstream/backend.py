@@ -34,7 +34,7 @@ from .listing.actors import list_by_id, list_by_position, summaries
 from .listing.counting import count_all, estimate
 from .listing.listing import Listing
 from .names import EVENTS, SNAPSHOTS, stream_name
-from .pairing import Paired, both_forms, both_readers, thread_form
+from .pairing import Paired, both_forms, both_readers
 from .pruning import prune
 from .reading.actor_reader import ActorReader
 from .reading.history import History, leader_get
@@ -42,14 +42,7 @@ from .reading.snapshots import SnapshotReader, Snapshots
 from .reading.store_reader import ActorSelection, Judge, StoreReader
 from .reading.watch import JetStreamWatch
 from .streams.receipts import give_receipt, is_outlived
-from .streams.stream import (
-    ATOMIC_NEEDS,
-    ATOMIC_SINCE,
-    find_stream,
-    forget_streams,
-    open_stream,
-    set_up,
-)
+from .streams.stream import ATOMIC_NEEDS, ATOMIC_SINCE, forget_streams, open_stream, set_up
 from .version_cache import NO_HEAD, Entry, Head, HeadCache, LocalHeadCache, SharedHeadCache
 
 UNLIMITED: Final = 100_000
@@ -125,13 +118,10 @@ class JetStreamBackend(Paired, Backend):
                 )
 
     async def _head(self, namespace: str, entry: Entry) -> Head:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        if stream is None:
-            return NO_HEAD
+        call, stream = await self.on_stream(namespace)
         return await History(stream, entry.actor_id).head(call, entry.head)
 
-    _true_head = thread_form(_head)
+    _true_head = both_forms(_head, lambda: NO_HEAD)[0]
 
     def _shared(self, namespace: str) -> Shared:
         key = self.options.stream_key, namespace
@@ -171,46 +161,35 @@ class JetStreamBackend(Paired, Backend):
     async def _delete_snapshots(
         self, namespace: str, actor_id: str, from_version: int, to_version: int
     ) -> int:
-        call = self.call()
-        stream = await find_stream(call, namespace, SNAPSHOTS)
-        if stream is None:
-            return 0
+        call, stream = await self.on_stream(namespace, SNAPSHOTS)
         snapshots = Snapshots(stream, actor_id)
         held = await snapshots.versions(call)
         gone = [version for version in held if from_version <= version <= to_version]
         await snapshots.delete(call, gone)
         return len(gone)
 
-    delete_snapshots, adelete_snapshots = both_forms(_delete_snapshots)
+    delete_snapshots, adelete_snapshots = both_forms(_delete_snapshots, int)
 
     async def _prune(self, namespace: str, actor_id: str, to_version: int) -> int:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        return 0 if stream is None else await prune(call, History(stream, actor_id), to_version)
+        call, stream = await self.on_stream(namespace)
+        return await prune(call, History(stream, actor_id), to_version)
 
-    prune = thread_form(_prune)
+    prune = both_forms(_prune, int)[0]
 
     async def _receipt(self, namespace: str) -> str:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        return "" if stream is None else await give_receipt(call, stream)
+        return await give_receipt(*await self.on_stream(namespace))
 
-    receipt = thread_form(_receipt)
+    receipt = both_forms(_receipt, str)[0]
 
     async def _is_outlived(self, namespace: str, receipt: str) -> bool:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        return stream is not None and await is_outlived(call, stream, receipt)
+        return await is_outlived(*await self.on_stream(namespace), receipt)
 
-    is_outlived = thread_form(_is_outlived)
+    is_outlived = both_forms(_is_outlived, bool)[0]
 
     # -- reading one actor
 
     async def _latest_version(self, namespace: str, actor_id: str) -> int:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        if stream is None:
-            return 0
+        call, stream = await self.on_stream(namespace)
         cache = self._shared(namespace).cache
         cached = cache.get(actor_id)
         head = await History(stream, actor_id).head(call, cached)
@@ -222,35 +201,33 @@ class JetStreamBackend(Paired, Backend):
             cache.delete(actor_id)
         return head.version
 
-    latest_version, alatest_version = both_forms(_latest_version)
+    latest_version, alatest_version = both_forms(_latest_version, int)
 
     async def _open_actor(
-        self, call: Call, namespace: str, actor_id: str, selected: ActorRange
-    ) -> ActorReader | None:
-        stream = await find_stream(call, namespace)
-        return None if stream is None else ActorReader(History(stream, actor_id), selected)
+        self, namespace: str, actor_id: str, selected: ActorRange
+    ) -> tuple[Call, ActorReader]:
+        call, stream = await self.on_stream(namespace)
+        return call, ActorReader(History(stream, actor_id), selected)
 
     read_actor, aread_actor = both_readers(_open_actor)
 
     async def _open_snapshots(
-        self, call: Call, namespace: str, actor_id: str, max_version: int | None
-    ) -> SnapshotReader | None:
-        stream = await find_stream(call, namespace, SNAPSHOTS)
-        return None if stream is None else SnapshotReader(Snapshots(stream, actor_id), max_version)
+        self, namespace: str, actor_id: str, max_version: int | None
+    ) -> tuple[Call, SnapshotReader]:
+        call, stream = await self.on_stream(namespace, SNAPSHOTS)
+        return call, SnapshotReader(Snapshots(stream, actor_id), max_version)
 
     read_snapshots, aread_snapshots = both_readers(_open_snapshots)
 
     # -- reading the whole store
 
     async def _open_store(
-        self, call: Call, namespace: str, selected: Selection
-    ) -> StoreReader | ActorSelection | None:
-        stream = await find_stream(call, namespace)
-        if stream is None:
-            return None
+        self, namespace: str, selected: Selection
+    ) -> tuple[Call, StoreReader | ActorSelection]:
+        call, stream = await self.on_stream(namespace)
         if selected.actor_id is not None:
-            return ActorSelection(History(stream, selected.actor_id), selected)
-        return StoreReader(stream, selected)
+            return call, ActorSelection(History(stream, selected.actor_id), selected)
+        return call, StoreReader(stream, selected)
 
     read_store, aread_store = both_readers(_open_store)
 
@@ -259,26 +236,18 @@ class JetStreamBackend(Paired, Backend):
         return JetStreamWatch(lambda: self.call().connection, subjects)
 
     async def _event_at(self, namespace: str, position: int) -> Event | ReplayError | None:
-        call = self.call()
-        stream = await find_stream(call, namespace)
+        call, stream = await self.on_stream(namespace)
         sequence = position >> POSITION_BITS
-        stored = None
-        if stream is not None and sequence:
-            stored = await leader_get(call, stream, seq=sequence)
-        if stream is None or stored is None:
-            return None
-        items = await Judge(stream).items(call, stored)
+        stored = await leader_get(call, stream, seq=sequence) if sequence else None
+        items = [] if stored is None else await Judge(stream).items(call, stored)
         return next((item for item in items if item.position == position), None)
 
-    event_at, aevent_at = both_forms(_event_at)
+    event_at, aevent_at = both_forms(_event_at, lambda: None)
 
     async def _find_events(
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        if stream is None:
-            return {}
+        _, stream = await self.on_stream(namespace)
         wanted = set(event_ids)
         found: dict[str, Event] = {}
         readers: list[ActorReader] | list[StoreReader]
@@ -293,51 +262,45 @@ class JetStreamBackend(Paired, Backend):
                         found.setdefault(item.id, item)
         return found
 
-    find_events, afind_events = both_forms(_find_events)
+    find_events, afind_events = both_forms(_find_events, dict)
 
     async def _count_events(self, namespace: str, selected: Selection) -> int:
-        call = self.call()
-        stream = await find_stream(call, namespace)
-        if stream is None:
-            return 0
         if not selected.filters:
+            _, stream = await self.on_stream(namespace)
             return await count_all(stream, self.call)
-        reader = await self._open_store(call, namespace, selected)
+        _, reader = await self._open_store(namespace, selected)
         count = 0
-        while reader is not None and not reader.done:
+        while not reader.done:
             count += len(await reader.page(self.call()))
         return count
 
-    count_events, acount_events = both_forms(_count_events)
+    count_events, acount_events = both_forms(_count_events, int)
 
     async def _statistics(self, namespace: str) -> StoreStatistics:
-        stream = await find_stream(self.call(), namespace)
-        return StoreStatistics(0, 0) if stream is None else await estimate(stream, self.call)
+        _, stream = await self.on_stream(namespace)
+        return await estimate(stream, self.call)
 
-    statistics, astatistics = both_forms(_statistics)
+    statistics, astatistics = both_forms(_statistics, lambda: StoreStatistics(0, 0))
 
     async def _list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         after = query.after
         limit = UNLIMITED if query.time_limit is None else min(query.time_limit, UNLIMITED)
         until = time.monotonic() + limit
-        stream = await find_stream(self.call(), namespace)
-        if stream is None:
-            return ActorPage()
+        _, stream = await self.on_stream(namespace)
         if query.name == "last_position":
             return await list_by_position(self.call, stream, query, after, until)
         listing = self._shared(namespace).listing
         return await list_by_id(self.call, stream, listing, query, after, until)
 
-    list_actors, alist_actors = both_forms(_list_actors)
+    list_actors, alist_actors = both_forms(_list_actors, ActorPage)
 
     async def _actor_summaries(
         self, namespace: str, actor_ids: Sequence[str]
     ) -> dict[str, ActorSummary]:
-        stream = await find_stream(self.call(), namespace)
-        found = {} if stream is None else await summaries(self.call(), stream, actor_ids)
+        found = await summaries(*await self.on_stream(namespace), actor_ids)
         return {name: summary for name, summary in found.items() if summary is not None}
 
-    actor_summaries, aactor_summaries = both_forms(_actor_summaries)
+    actor_summaries, aactor_summaries = both_forms(_actor_summaries, dict)
 
     # -- life cycle
 

@@ -11,6 +11,8 @@ from asgiref.sync import sync_to_async
 from .client.call import Call, StreamGone
 from .client.operation import Operation, arun, run
 from .config import JetStreamConfig
+from .names import EVENTS
+from .streams.stream import Stream, find_stream
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -29,6 +31,10 @@ class Pages(Protocol[Item_co]):
         """Return the next items."""
 
 
+class NoStream(Exception):
+    """The namespace has no stream yet."""
+
+
 class Paired(ABC):
     """What has such primitives. The first argument of each is the namespace, by position."""
 
@@ -38,6 +44,18 @@ class Paired(ABC):
         """Return a new call, which begins now."""
         return Call(self.options)
 
+    async def on_stream(self, namespace: str, kind: str = EVENTS) -> tuple[Call, Stream]:
+        """Return a new call, and the stream that it is about.
+
+        Raises:
+            NoStream: there is none: the primitive returns what it was paired with for this.
+        """
+        call = self.call()
+        stream = await find_stream(call, namespace, kind)
+        if stream is None:
+            raise NoStream
+        return call, stream
+
     @abstractmethod
     def forget(self, namespace: str) -> None:
         """The streams of ``namespace`` were removed: what is known of them is of no use."""
@@ -46,52 +64,43 @@ class Paired(ABC):
 Owner = TypeVar("Owner", bound=Paired)
 Primitive = Callable[Concatenate[Owner, Arguments], Coroutine[Operation, None, Result]]
 Opening = Callable[
-    Concatenate[Owner, Call, Arguments], Coroutine[Operation, None, Pages[Item] | None]
+    Concatenate[Owner, Arguments], Coroutine[Operation, None, tuple[Call, Pages[Item]]]
 ]
 
 
-def thread_form(
-    primitive: Primitive[Owner, Arguments, Result],
-) -> Callable[Concatenate[Owner, Arguments], Result]:
-    """Return the method that runs ``primitive`` in the calling thread."""
-
-    def method(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        try:
-            return run(primitive(self, *args, **kwargs))
-        except StreamGone:
-            self.forget(str(args[0]))
-            return run(primitive(self, *args, **kwargs))
-
-    return method
-
-
-def task_form(
-    primitive: Primitive[Owner, Arguments, Result],
-) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Result]]:
-    """Return the method that runs ``primitive`` in the running task."""
-    in_thread = thread_form(primitive)
-
-    async def method(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        if self.options.version_cache:
-            # A Django cache may block, and may refuse to be used in an event loop.
-            return await sync_to_async(in_thread)(self, *args, **kwargs)
-        try:
-            return await arun(primitive(self, *args, **kwargs))
-        except StreamGone:
-            self.forget(str(args[0]))
-            return await arun(primitive(self, *args, **kwargs))
-
-    return method
-
-
 def both_forms(
-    primitive: Primitive[Owner, Arguments, Result],
+    primitive: Primitive[Owner, Arguments, Result], absent: Callable[[], Result] | None = None
 ) -> tuple[
     Callable[Concatenate[Owner, Arguments], Result],
     Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Result]],
 ]:
-    """Return the forms of ``primitive`` for threads and for tasks."""
-    return thread_form(primitive), task_form(primitive)
+    """Return the forms of ``primitive`` for threads and for tasks.
+
+    ``absent()`` is what they return where there is no stream.
+    """
+
+    async def settled(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            try:
+                return await primitive(self, *args, **kwargs)
+            except StreamGone:
+                self.forget(str(args[0]))
+                return await primitive(self, *args, **kwargs)
+        except NoStream:
+            if absent is None:
+                raise
+            return absent()
+
+    def in_thread(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return run(settled(self, *args, **kwargs))
+
+    async def in_task(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if self.options.version_cache:
+            # A Django cache may block, and may refuse to be used in an event loop.
+            return await sync_to_async(in_thread)(self, *args, **kwargs)
+        return await arun(settled(self, *args, **kwargs))
+
+    return in_thread, in_task
 
 
 def both_readers(
@@ -105,11 +114,10 @@ def both_readers(
     async def first_page(
         self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> tuple[Pages[Item] | None, Sequence[Item]]:
-        call = self.call()
-        pages = await opening(self, call, *args, **kwargs)
-        return pages, [] if pages is None else await pages.page(call)
+        call, pages = await opening(self, *args, **kwargs)
+        return pages, await pages.page(call)
 
-    first_in_thread, first_in_task = both_forms(first_page)
+    first_in_thread, first_in_task = both_forms(first_page, lambda: (None, []))
 
     def iterate(
         self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs
