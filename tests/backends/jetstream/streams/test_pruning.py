@@ -59,7 +59,7 @@ def test_the_newest_append_is_never_pruned(nats_server, namespace, short_lived_h
     store.save_event(Event("order-1", "counted"))
     for _ in range(2):
         store.save_event(Event("order-2", "counted"))
-    prune = store._prune
+    prune = store.backend.prune
     wait_until(lambda: prune(namespace, "order-2", 1) == 1, "what came later is old enough")
     assert prune(namespace, "order-1", 1) == 0
     assert store.get_latest_version("order-1") == 1
