@@ -9,7 +9,7 @@ from ...values import Selection, StoreStatistics
 from ..client.call import Call
 from ..client.connection import MANY, Reply
 from ..codec import POSITION_BITS
-from ..reading.header_reader import HeaderReader
+from ..reading.header_reader import read_headers
 from ..reading.history import gives_batches, is_whole, subjects_info
 from ..reading.store_reader import PAGE, StoreReader
 from ..stored import Mark, Stored, read_left
@@ -41,16 +41,13 @@ async def count_all(stream: Stream, call: Callable[[], Call]) -> int:
         return await _count_from(stream, call, 1)
     count = 0
     start = 1
-    reader = HeaderReader(stream, stream.all_events, 1)
-    await reader.open(call())
-    while not reader.done:
-        marks = [_mark_of(each) for each in await reader.page(call())]
+    async for messages, sequence, _left in read_headers(call, stream, stream.all_events, 1):
+        marks = [_mark_of(each) for each in messages]
         if None in marks:
-            count += await _count_from(stream, call, start, reader.sequence)
+            count += await _count_from(stream, call, start, sequence)
         else:
             count += sum(mark.events for mark in marks if mark is not None)
-        start = reader.sequence + 1
-    await reader.close(call())
+        start = sequence + 1
     # What is left came meanwhile; or the replica that the reader read from was behind.
     return count + await _count_from(stream, call, start)
 

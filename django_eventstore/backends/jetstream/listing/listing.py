@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ from ..client.call import Call
 from ..client.connection import MANY
 from ..client.operation import Turns
 from ..names import decode_actor
-from ..reading.header_reader import HeaderReader
+from ..reading.header_reader import read_headers
 from ..reading.history import PAGE_BYTES, gives_batches, is_whole, leader_get
 from ..stored import Stored, from_direct, read_left
 from ..streams.stream import Stream
@@ -162,39 +162,32 @@ class Listing:
         pages = 0
         # However late it is, a step is made each time.
         while progress.sequence < last:
-            if pages == NEWS_PAGES:
-                reader = HeaderReader(stream, pattern, progress.sequence + 1)
-                await self._read_many(call, reader, progress, until)
-                pages = 0
-            else:
-                await self._read_page(call(), stream, pattern, progress, last)
+            start = progress.sequence + 1
+            if pages < NEWS_PAGES:
                 pages += 1
+                page, left = await _next_messages(call(), stream, pattern, start)
+                at = page[-1].sequence if page else last
+                self._note(progress, (each.actor_id for each in page), len(page), at, left)
+            else:
+                pages = 0
+                async for news, at, left in read_headers(call, stream, pattern, start, until):
+                    tokens = {message.subject.rsplit(b".", 2)[1] for message in news}
+                    self._note(progress, map(decode_actor, tokens), len(news), at, left)
             if time.monotonic() >= until:
                 break
 
-    async def _read_page(
-        self, call: Call, stream: Stream, pattern: str, progress: Progress, last: int
+    def _note(
+        self,
+        progress: Progress,
+        names: Iterable[str | None],
+        count: int,
+        sequence: int,
+        left: int | None,
     ) -> None:
-        page, left = await _next_messages(call, stream, pattern, progress.sequence + 1)
-        if not page:
-            progress.sequence, progress.left = last, 0
-            return
-        self._found.update(each.actor_id for each in page if each.actor_id is not None)
-        progress.looked_at += len(page)
-        progress.left = max(0, progress.left - len(page)) if left is None else left
-        progress.sequence = page[-1].sequence
-
-    async def _read_many(
-        self, call: Callable[[], Call], reader: HeaderReader, progress: Progress, until: float
-    ) -> None:
-        await reader.open(call())
-        while not reader.done and time.monotonic() < until:
-            messages = await reader.page(call())
-            tokens = {message.subject.rsplit(b".", 2)[1] for message in messages}
-            self._found.update(name for name in map(decode_actor, tokens) if name is not None)
-            progress.looked_at += len(messages)
-            progress.sequence, progress.left = reader.sequence, reader.left
-        await reader.close(call())
+        self._found.update(name for name in names if name is not None)
+        progress.looked_at += count
+        progress.sequence = sequence
+        progress.left = max(0, progress.left - count) if left is None else left
 
 
 async def _next_messages(
@@ -216,7 +209,7 @@ async def _next_messages(
             return [from_direct(message) for message in messages], read_left(messages[-1])
     # That none is there is for the leader to say.
     stored = await leader_get(call, stream, **query)
-    return [] if stored is None else [stored], None
+    return ([], 0) if stored is None else ([stored], None)
 
 
 def _merged(ids: list[str], found: set[str]) -> list[str]:

@@ -7,8 +7,10 @@ It lives in the server's memory, as long as the reading lasts.
 from __future__ import annotations
 
 import logging
+import math
 import time
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final, NamedTuple
 
 from nats.nuid import NUID
 
@@ -33,127 +35,114 @@ FAILED: Final = 500
 _SECOND: Final = 1_000_000_000  # nanoseconds: as the server counts
 
 
-class HeaderReader:
-    """Gives the messages on a subject, page after page, without their payloads.
+class HeaderPage(NamedTuple):
+    """Messages without their payloads.
+
+    Attributes:
+        messages: in the stream's order.
+        sequence: up to which all messages were given.
+        left: how many more there are.
+    """
+
+    messages: list[Reply]
+    sequence: int
+    left: int
+
+
+async def read_headers(
+    call: Callable[[], Call], stream: Stream, pattern: str, start: int, until: float = math.inf
+) -> AsyncIterator[HeaderPage]:
+    """Yield the messages on a subject, page after page.
 
     Reads from one replica, which may be behind: that it has no more does not mean that there is
-    no more. The same for what it skips when the connection fails: ``done`` is true then, and
-    ``sequence`` tells where to begin anew.
+    no more. Nor does it where the connection fails, or the server makes no consumer now.
 
     Args:
+        call: returns a new call.
         stream: the stream.
         pattern: the subject, perhaps with wildcards.
         start: the sequence to begin at.
+        until: when to end, as ``time.monotonic()`` counts.
 
-    Attributes:
-        sequence: up to which all messages on the subject were given.
-        left: how many more there are.
-        done: whether to expect no more from this reader.
+    Raises:
+        StoreUnavailableError: no answer before the deadline; or the server refuses: there are
+            as many consumers as there may be, say.
     """
+    consumer = NUID().next().decode()
+    left = await _create(call(), stream, consumer, pattern, start)
+    given = 0
+    ahead = _begin_next(call(), stream, consumer, left)
+    while ahead is not None and time.monotonic() < until:
+        messages = await _end(ahead)
+        last = read_place(messages[-1].acknowledgement) if messages else None
+        if last is None or last.place != given + len(messages):  # some were lost on the way
+            break
+        given = last.place
+        # Asked for now, so that they are there when these have been worked on.
+        ahead = _begin_next(call(), stream, consumer, last.left)
+        yield HeaderPage(messages, last.sequence, last.left)
+    if ahead is not None:
+        ahead.give_up()
+    await _remove(call(), stream, consumer)
 
-    def __init__(self, stream: Stream, pattern: str, start: int) -> None:
-        self.sequence = start - 1
-        self.left = 0
-        self.done = False
-        self._stream = stream
-        self._pattern = pattern
-        self._start = start
-        self._name = NUID().next().decode()
-        self._given = 0  # how many messages
-        self._ahead: Exchange | None = None
 
-    async def open(self, call: Call) -> None:
-        """Make the consumer; where the server fails at that there is nothing to read: ``done``.
+async def _create(call: Call, stream: Stream, consumer: str, pattern: str, start: int) -> int:
+    """Make the consumer, and return how much it has to give: none where the server fails at it."""
+    config = {
+        "name": consumer,
+        "filter_subject": pattern,
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": start,
+        "ack_policy": "none",
+        "headers_only": True,
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": IDLE_SECONDS * _SECOND,
+    }
+    verb = f"CONSUMER.CREATE.{stream.name}.{consumer}"
+    try:
+        answer = await call.api(verb, {"stream_name": stream.name, "config": config})
+    except StreamGone:
+        raise
+    except ApiError as error:
+        if error.code == FAILED:
+            return 0
+        raise StoreUnavailableError(
+            f"To list or count what the stream {stream.name!r} holds takes a consumer while it "
+            f"lasts, and the server makes none: {error.description} ({error.err_code})."
+        ) from error
+    left: int = answer["num_pending"]
+    return left
 
-        Raises:
-            StoreUnavailableError: no answer before the deadline; or the server refuses: there are
-                as many consumers as there may be, say.
-        """
-        try:
-            answer = await self._create(call)
-        except StreamGone:
-            raise
-        except ApiError as error:
-            if error.code == FAILED:
-                self.done = True
-                return
-            raise StoreUnavailableError(
-                f"To list or count what the stream {self._stream.name!r} holds takes a consumer "
-                f"while it lasts, and the server makes none: {error.description} "
-                f"({error.err_code})."
-            ) from error
-        self.left = answer["num_pending"]
-        self._begin_next(call)
 
-    async def _create(self, call: Call) -> dict[str, Any]:
-        return await call.api(
-            f"CONSUMER.CREATE.{self._stream.name}.{self._name}",
-            {
-                "stream_name": self._stream.name,
-                "config": {
-                    "name": self._name,
-                    "filter_subject": self._pattern,
-                    "deliver_policy": "by_start_sequence",
-                    "opt_start_seq": self._start,
-                    "ack_policy": "none",
-                    "headers_only": True,
-                    "mem_storage": True,
-                    "num_replicas": 1,
-                    "inactive_threshold": IDLE_SECONDS * _SECOND,
-                },
-            },
-        )
+def _begin_next(call: Call, stream: Stream, consumer: str, left: int) -> Exchange | None:
+    """Ask for the next messages, if there are any."""
+    wanted = min(PAGE, left)
+    if not wanted:
+        return None
+    request = call.api_request(
+        f"CONSUMER.MSG.NEXT.{stream.name}.{consumer}",
+        {"batch": wanted, "expires": round(ATTEMPT_SECONDS * _SECOND), "max_bytes": PAGE_BYTES},
+        most=wanted,
+    )
+    request.consumer = consumer.encode()
+    return call.begin([request])
 
-    async def page(self, call: Call) -> list[Reply]:
-        """Return the next messages, in the stream's order: subjects and headers."""
-        exchange, self._ahead = self._ahead, None
-        if exchange is None:
-            return []
-        exchange.deadline = time.monotonic() + ATTEMPT_SECONDS
-        await exchange
-        (request,) = exchange.requests
-        if not exchange.done:
-            exchange.give_up()
-        messages = [reply for reply in request.replies if reply.acknowledgement]
-        if not self._follow_on(messages):
-            self.done = True
-            return []
-        self._begin_next(call)
-        return messages
 
-    def _follow_on(self, messages: list[Reply]) -> bool:
-        """Tell whether ``messages`` are the next ones, and note how far they go."""
-        if not messages:
-            return False
-        last = read_place(messages[-1].acknowledgement)
-        if last.place != self._given + len(messages):  # some were lost on the way
-            return False
-        self.sequence, self._given, self.left = last.sequence, last.place, last.left
-        return True
+async def _end(exchange: Exchange) -> list[Reply]:
+    """Return the messages that were asked for, or those of them that came."""
+    exchange.deadline = time.monotonic() + ATTEMPT_SECONDS
+    await exchange
+    if not exchange.done:
+        exchange.give_up()
+    (request,) = exchange.requests
+    return [reply for reply in request.replies if reply.acknowledgement]
 
-    def _begin_next(self, call: Call) -> None:
-        """Ask for the next messages now, so that they are there when these have been worked on."""
-        wanted = min(PAGE, self.left)
-        self.done = not wanted
-        if wanted:
-            request = call.api_request(
-                f"CONSUMER.MSG.NEXT.{self._stream.name}.{self._name}",
-                {
-                    "batch": wanted,
-                    "expires": round(ATTEMPT_SECONDS * _SECOND),
-                    "max_bytes": PAGE_BYTES,
-                },
-                most=wanted,
-            )
-            request.consumer = self._name.encode()
-            self._ahead = call.begin([request])
 
-    async def close(self, call: Call) -> None:
-        """Remove the consumer; if that fails the server does it."""
-        if self._ahead is not None:
-            self._ahead.give_up()
-        call.deadline = time.monotonic() + ATTEMPT_SECONDS  # it is not worth more
-        try:
-            await call.api(f"CONSUMER.DELETE.{self._stream.name}.{self._name}")
-        except EventStoreError as error:
-            logger.info("NATS: the consumer %s was not removed: %r", self._name, error)
+async def _remove(call: Call, stream: Stream, consumer: str) -> None:
+    """Remove the consumer; if that fails the server does it."""
+    call.deadline = time.monotonic() + ATTEMPT_SECONDS  # it is not worth more
+    try:
+        await call.api(f"CONSUMER.DELETE.{stream.name}.{consumer}")
+    except EventStoreError as error:
+        logger.info("NATS: the consumer %s was not removed: %r", consumer, error)
