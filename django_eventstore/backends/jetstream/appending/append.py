@@ -28,7 +28,7 @@ from ..client.call import ApiError, Call, read_api_reply
 from ..client.connection import NO_RESPONDERS, Request
 from ..client.operation import Turns
 from ..codec import MAX_EVENTS, encode, header_block, load, message_id, position
-from ..reading.history import MAX_SUBJECTS, History, leader_get, leader_get_all
+from ..reading.history import MAX_SUBJECTS, History, last_on, leader_get, leader_get_all
 from ..stored import Stored
 from ..streams.stream import ATOMIC_NEEDS, Stream, check_stream
 from ..version_cache import Head, HeadCache
@@ -320,7 +320,8 @@ class Publication:
 
     async def _look(self, call: Call) -> bool:
         """Read the subjects from the leader; False: nothing is there, as far as it knows."""
-        found = await leader_get_all(call, self.stream, [plan.subject for plan in self.plans])
+        subjects = [plan.subject for plan in self.plans]
+        found = await leader_get_all(call, self.stream, last_on(subjects))
         if not any(found):
             return False
         ours = [

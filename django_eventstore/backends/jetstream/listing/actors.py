@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -15,7 +15,7 @@ from ...values import ActorPage, ActorQuery, ActorRange, ActorSummary, Selection
 from ..client.call import Call
 from ..codec import POSITION_BITS, decode_own
 from ..reading.actor_reader import ActorReader
-from ..reading.history import MAX_SUBJECTS, History, leader_get_all, leader_request, read_message
+from ..reading.history import MAX_SUBJECTS, History, last_on, leader_get_all
 from ..reading.store_reader import StoreReader
 from ..stored import Stored
 from ..streams.stream import Stream
@@ -183,7 +183,14 @@ class _Walk:
                 name not in unsure or stored.sequence > unsure[name].sequence
             ):
                 unsure[name] = stored
-        following = await _following(call, self._stream, unsure)
+        queries = [
+            {
+                "seq": stored.sequence + 1,
+                "next_by_subj": History(self._stream, name).pattern,
+            }
+            for name, stored in unsure.items()
+        ]
+        following = await leader_get_all(call, self._stream, queries)
         for stored, later in zip(unsure.values(), following, strict=True):
             if later is None or later.sequence > self._last:
                 ends.add(stored.sequence)
@@ -203,35 +210,22 @@ class _Walk:
         return ActorPage(shown, make_cursor(order_by, self.at, NOWHERE), coverage)
 
 
-async def _following(call: Call, stream: Stream, ends: Mapping[str, Stored]) -> list[Stored | None]:
-    """Return what comes next of each actor behind the message beside its name."""
-    if not ends:
-        return []
-    requests = []
-    for name, stored in ends.items():
-        pattern = f"{History(stream, name).subject}*"
-        request = leader_request(call, stream, seq=stored.sequence + 1, next_by_subj=pattern)
-        requests.append(request)
-    return [read_message(replies[0]) for replies in await call.ask(requests)]
-
-
 async def _newest(call: Call, stream: Stream, names: Sequence[str]) -> dict[str, int]:
     """Return the sequence of each actor's newest event; 0 where there is none."""
-    patterns = [f"{History(stream, name).subject}*" for name in names]
+    lasts = await leader_get_all(
+        call, stream, last_on(History(stream, name).pattern for name in names)
+    )
     newest = {}
-    for name, last in zip(names, await leader_get_all(call, stream, patterns), strict=True):
+    for name, last in zip(names, lasts, strict=True):
         if last is None:
             newest[name] = 0
         elif decode_own(last):
             newest[name] = last.sequence
         else:
             summary = await _summary_of_all(call, stream, name)
-            newest[name] = 0 if summary is None else _sequence_of(summary)
+            end = None if summary is None else summary.last_position
+            newest[name] = (end or 0) >> POSITION_BITS
     return newest
-
-
-def _sequence_of(summary: ActorSummary) -> int:
-    return (summary.last_position or 0) >> POSITION_BITS
 
 
 async def summaries(
@@ -253,17 +247,10 @@ async def _ends(
     call: Call, stream: Stream, names: Sequence[str]
 ) -> list[tuple[str, Stored | None, Stored | None]]:
     """Return each name with the first and the last append of the actor."""
-    found: list[tuple[str, Stored | None, Stored | None]] = []
-    for start in range(0, len(names), MAX_SUBJECTS):
-        part = names[start : start + MAX_SUBJECTS]
-        requests = []
-        for name in part:
-            pattern = f"{History(stream, name).subject}*"
-            requests.append(leader_request(call, stream, seq=1, next_by_subj=pattern))
-            requests.append(leader_request(call, stream, last_by_subj=pattern))
-        messages = [read_message(replies[0]) for replies in await call.ask(requests)]
-        found += zip(part, messages[::2], messages[1::2], strict=True)
-    return found
+    patterns = [History(stream, name).pattern for name in names]
+    firsts = [{"seq": 1, "next_by_subj": pattern} for pattern in patterns]
+    found = await leader_get_all(call, stream, firsts + last_on(patterns))
+    return list(zip(names, found[: len(names)], found[len(names) :], strict=True))
 
 
 def _summary(name: str, first: Stored | None, last: Stored) -> ActorSummary | None:

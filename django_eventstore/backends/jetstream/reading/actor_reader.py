@@ -69,7 +69,7 @@ class ActorReader:
         whole = selected.from_version <= 1 and selected.limit is None and not selected.reverse
         if whole and gives_batches(call, history.stream):
             return await self._short_history(call)
-        last = await leader_get(call, history.stream, last_by_subj=f"{history.subject}*")
+        last = await leader_get(call, history.stream, last_by_subj=history.pattern)
         await self._find_head(call, last)
         return await self.page(call)
 
@@ -123,7 +123,7 @@ class ActorReader:
     async def _short_history(self, call: Call) -> Items:
         """Read it all with one request, if it is not too much for one."""
         history = self.history
-        pattern = f"{history.subject}*"
+        pattern = history.pattern
         (reply,), replies = await call.ask(
             [
                 leader_request(call, history.stream, last_by_subj=pattern),

@@ -45,12 +45,17 @@ class History:
         self.first = 0
         """The number of the oldest append that is still there; 0: not looked at."""
 
+    @property
+    def pattern(self) -> str:
+        """The subjects of all appends, with a wildcard."""
+        return f"{self.subject}*"
+
     async def head(self, call: Call, known: Head | None = None) -> Head:
         """Return how far the actor is, from the leader.
 
         ``known`` is what the caller believes: if nothing came since, nothing more is read.
         """
-        last = await leader_get(call, self.stream, last_by_subj=f"{self.subject}*")
+        last = await leader_get(call, self.stream, last_by_subj=self.pattern)
         if last is None:
             return NO_HEAD
         if known is not None and last.sequence == known.sequence:
@@ -68,7 +73,7 @@ class History:
 
     async def _numbers(self, call: Call) -> tuple[list[int], list[Stored]]:
         """Return the numbers of the appends, without gaps, and the messages on other subjects."""
-        names = await list_subjects(call, self.stream, f"{self.subject}*")
+        names = await list_subjects(call, self.stream, self.pattern)
         size = len(self.subject)
         texts = [name[size:] for name in names]
         numbers = sorted(
@@ -79,7 +84,7 @@ class History:
             count += 1
         held = {str(number) for number in numbers[:count]}
         others = [f"{self.subject}{text}" for text in texts if text not in held]
-        strays = await leader_get_all(call, self.stream, others)
+        strays = await leader_get_all(call, self.stream, last_on(others))
         return numbers[:count], [stray for stray in strays if stray is not None]
 
     async def before(self, call: Call, number: int) -> Head | None:
@@ -128,25 +133,23 @@ class History:
         self, call: Call, low: int, high: int, answers: Iterable[Sequence[Reply]]
     ) -> list[Stored]:
         """Return the messages in ``answers``; what is missing is asked of the leader."""
-        messages = self._messages(answers)
+        replies = [reply for each in answers for reply in each]
+        if self.stream.direct:
+            messages = [from_direct(reply) for reply in replies if not reply.status]
+        else:
+            messages = [stored for stored in map(read_message, replies) if stored is not None]
         if [stored.number for stored in messages] == list(range(low, high + 1)):
             return messages  # mostly: all there, and in order
         found = {stored.number: stored for stored in messages if stored.number is not None}
         if len(found) < high - low + 1:
             if not self.first:
-                oldest = await leader_get(call, self.stream, seq=1, next_by_subj=f"{self.subject}*")
+                oldest = await leader_get(call, self.stream, seq=1, next_by_subj=self.pattern)
                 self.first = (oldest and oldest.number) or low
             missing = [n for n in range(max(low, self.first), high + 1) if n not in found]
-            names = [f"{self.subject}{number}" for number in missing]
-            late = await leader_get_all(call, self.stream, names)
-            found.update((n, stored) for n, stored in zip(missing, late, strict=True) if stored)
+            subjects = [f"{self.subject}{number}" for number in missing]
+            late = await leader_get_all(call, self.stream, last_on(subjects))
+            found.update((stored.number, stored) for stored in late if stored and stored.number)
         return [found[number] for number in sorted(found)]
-
-    def _messages(self, answers: Iterable[Sequence[Reply]]) -> list[Stored]:
-        replies = [reply for each in answers for reply in each]
-        if self.stream.direct:
-            return [from_direct(reply) for reply in replies if not reply.status]
-        return [stored for stored in map(read_message, replies) if stored is not None]
 
 
 def own_head(stored: Stored) -> Head | None:
@@ -217,15 +220,20 @@ async def leader_get(call: Call, stream: Stream, **query: Any) -> Stored | None:
     return from_message(answer["message"])
 
 
+def last_on(subjects: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the queries for the last message on each subject; it may have wildcards."""
+    return [{"last_by_subj": subject} for subject in subjects]
+
+
 async def leader_get_all(
-    call: Call, stream: Stream, subjects: Sequence[str]
+    call: Call, stream: Stream, queries: Sequence[dict[str, Any]]
 ) -> list[Stored | None]:
-    """Return the message on each subject, from the leader."""
+    """Return one message for each of ``queries``, from the leader."""
     found: list[Stored | None] = []
-    for start in range(0, len(subjects), MAX_SUBJECTS):
-        chunk = subjects[start : start + MAX_SUBJECTS]
-        requests = [leader_request(call, stream, last_by_subj=subject) for subject in chunk]
-        found += [read_message(replies[0]) for replies in await call.ask(requests)]
+    for start in range(0, len(queries), MAX_SUBJECTS):
+        chunk = queries[start : start + MAX_SUBJECTS]
+        requests = [leader_request(call, stream, **query) for query in chunk]
+        found += [read_message(reply) for (reply,) in await call.ask(requests)]
     return found
 
 

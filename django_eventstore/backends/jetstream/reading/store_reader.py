@@ -77,7 +77,7 @@ class Judge:
         if head is not None and head.sequence < sequence:
             return head
         # A gap below it: all right for the oldest that is left.
-        oldest = await leader_get(call, self.stream, seq=1, next_by_subj=f"{history.subject}*")
+        oldest = await leader_get(call, self.stream, seq=1, next_by_subj=history.pattern)
         return NO_HEAD if oldest is not None and oldest.sequence == sequence else None
 
 
