@@ -102,7 +102,7 @@ class ActorReader:
         the range stays wider, and more is read.
         """
         low, at, high = 1, NO_HEAD, self.head.appends
-        width = FIRST_WINDOW if self.left is None else min(FIRST_WINDOW, max(self.left, 1))
+        width = self._wanted(FIRST_WINDOW)
         # Versions rise by one at least with each append (unless malformed ones stand between):
         # the one looked for is not below this number, and mostly it is this very one.
         guess = high - (self.head.version - version)
@@ -159,6 +159,8 @@ class ActorReader:
         for stored in window:
             self._at, more = advance(self._at, stored, self.history.actor_id)
             items += more
+        if self.selected.reverse:
+            items.reverse()
         return self._select(items)
 
     def _select(self, items: Items) -> Items:
@@ -172,12 +174,8 @@ class ActorReader:
                 chosen.append(item)
                 continue
             version = item.version or 0
-            if version < low:
-                if self.selected.reverse:
-                    self.done = True
-                continue
-            if high is not None and version > high:
-                if not self.selected.reverse:
+            if version < low or (high is not None and version > high):
+                if (version < low) == self.selected.reverse:  # on the far side
                     self.done = True
                 continue
             chosen.append(item)
@@ -206,8 +204,7 @@ class ActorReader:
     def _send_ahead(self, call: Call) -> bool:
         """Ask for one more page; False: there is none."""
         low = max(self._next, self.history.first)
-        size = self._size if self.left is None else min(self._size, max(self.left, 1))
-        high = min(low + size - 1, self.head.appends)
+        high = min(low + self._wanted(self._size) - 1, self.head.appends)
         if low > high:
             return False
         requests = self.history.window_requests(call, low, high)
@@ -222,14 +219,14 @@ class ActorReader:
             fitting = PAGE_BYTES * len(window) // max(size, 1)
             self._size = max(1, min(self._size * 4, fitting, LARGEST_WINDOW))
 
+    def _wanted(self, size: int) -> int:
+        """Return how many appends to ask for: ``size``, or fewer where a limit is near."""
+        return size if self.left is None else min(size, max(self.left, 1))
+
     async def _page_down(self, call: Call) -> Items:
         high = self._next
-        if high < 1:
-            self.done = True
-            return self._strays
-        size = self._size if self.left is None else min(self._size, max(self.left, 1))
-        low = max(1, high - size + 1)
-        window = await self.history.window(call, low, high)
+        low = max(1, high - self._wanted(self._size) + 1)
+        window = await self.history.window(call, low, high) if high else []
         self._next = low - 1
         self._fit(window)
         if not window:
@@ -238,12 +235,7 @@ class ActorReader:
         self._at = NO_HEAD
         if window[0].mark is None and low > 1:
             self._at = await self.history.before(call, low) or NO_HEAD
-        items: Items = []
-        for stored in window:
-            self._at, more = advance(self._at, stored, self.history.actor_id)
-            items += more
-        items.reverse()
-        return self._select(items)
+        return self._take(window)
 
 
 def _number(stored: Stored) -> int:

@@ -34,8 +34,11 @@ class Snapshots:
 
     async def versions(self, call: Call) -> list[int]:
         """Return the versions of which there is a snapshot, newest first."""
-        names = await list_subjects(call, self.stream, f"{self.subject}*")
-        texts = [name[len(self.subject) :] for name in names]
+        return self.versions_in(await list_subjects(call, self.stream, f"{self.subject}*"))
+
+    def versions_in(self, subjects: Iterable[str]) -> list[int]:
+        """Return the versions that ``subjects`` name, newest first."""
+        texts = [subject[len(self.subject) :] for subject in subjects]
         return sorted((int(text) for text in texts if text.isdecimal()), reverse=True)
 
     async def save(self, call: Call, snapshot: Snapshot, state: bytes, keep: int) -> None:
@@ -103,14 +106,11 @@ class SnapshotReader:
 
     async def page(self, call: Call) -> list[Snapshot | ReplayError]:
         """Return the next snapshot; an empty page is not the end, ``done`` is."""
-        last: Stored | None = None
-        if self._versions is None:
-            last = await self._begin(call)
+        stored = await self._begin(call) if self._versions is None else None
         if not self._versions:
             self.done = True
             return []
         version = self._versions.pop(0)
-        stored = last
         if stored is None or stored.number != version:
             subject = f"{self.snapshots.subject}{version}"
             stored = await leader_get(call, self.snapshots.stream, last_by_subj=subject)
@@ -125,17 +125,9 @@ class SnapshotReader:
                 leader_request(call, stream, last_by_subj=pattern),
             ]
         )
-        names = read_api_reply(listing[0])["state"].get("subjects") or {}
-        texts = [name[len(pattern) - 1 :] for name in names]
+        held = self.snapshots.versions_in(read_api_reply(listing[0])["state"].get("subjects") or ())
         highest = self.max_version
-        self._versions = sorted(
-            (
-                int(text)
-                for text in texts
-                if text.isdecimal() and (highest is None or int(text) <= highest)
-            ),
-            reverse=True,
-        )
+        self._versions = [each for each in held if highest is None or each <= highest]
         return read_message(last[0])
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from ....events import ReplayError
 from ...values import ActorRange, Selection
 from ..client.call import Call
-from ..client.connection import MANY, Exchange, Reply, Request
+from ..client.connection import MANY, Exchange, Reply
 from ..codec import POSITION_BITS, decode_own
 from ..stored import Stored, from_direct
 from ..streams.stream import Stream
@@ -22,7 +22,6 @@ from .history import (
     advance,
     gives_batches,
     leader_get,
-    leader_request,
     read_message,
     stray_error,
 )
@@ -102,7 +101,7 @@ class StoreReader:
         self._high = 0  # ... and the last; 0: not known yet
         self._size = PAGE
         self._batches = False  # does the server give many messages for one request?
-        self._ahead: tuple[int, Exchange] | None = None
+        self._ahead: Exchange | None = None  # what was asked for from the first on
 
     @property
     def done(self) -> bool:
@@ -157,23 +156,20 @@ class StoreReader:
             self._low = 1
 
     async def _messages_up(self, call: Call) -> list[Reply | Stored]:
-        low, exchange = self._ahead or self._begin(call)
-        window, self._low = await self._collect(call, exchange, low)
+        exchange = self._ahead or self._begin(call, self._low, self._size)
+        window, self._low = await self._collect(call, exchange, self._low)
         self._fit(window)
         self._last = not window or self._low > self._high
         if not self._last:
             # Asked for now, so that it is there when this page has been worked on.
-            self._ahead = self._begin(call)
+            self._ahead = self._begin(call, self._low, self._size)
         return window
-
-    def _begin(self, call: Call) -> tuple[int, Exchange]:
-        return self._low, call.begin(self._requests(call, self._low, self._size))
 
     async def _messages_down(self, call: Call) -> list[Reply | Stored]:
         low = at = max(self._low, self._high - self._size + 1)
         window: list[Reply | Stored] = []
         while at <= self._high:
-            exchange = call.begin(self._requests(call, at, self._high - at + 1))
+            exchange = self._begin(call, at, self._high - at + 1)
             part, at = await self._collect(call, exchange, at)
             window += part
             if not part:
@@ -184,7 +180,8 @@ class StoreReader:
         self._last = self._low > self._high
         return window
 
-    def _requests(self, call: Call, low: int, size: int) -> list[Request]:
+    def _begin(self, call: Call, low: int, size: int) -> Exchange:
+        """Ask for ``size`` messages from ``low`` on."""
         name = self.stream.name
         if self._batches:
             query = {
@@ -193,11 +190,10 @@ class StoreReader:
                 "batch": size,
                 "max_bytes": PAGE_BYTES,
             }
-            return [call.api_request(f"DIRECT.GET.{name}", query, most=MANY)]
+            return call.begin([call.api_request(f"DIRECT.GET.{name}", query, most=MANY)])
+        verb = "DIRECT.GET" if self.stream.direct else "STREAM.MSG.GET"
         sequences = range(low, min(low + size, self._high + 1))
-        if self.stream.direct:
-            return [call.api_request(f"DIRECT.GET.{name}", {"seq": at}) for at in sequences]
-        return [leader_request(call, self.stream, seq=at) for at in sequences]
+        return call.begin([call.api_request(f"{verb}.{name}", {"seq": at}) for at in sequences])
 
     async def _collect(
         self, call: Call, exchange: Exchange, low: int
