@@ -41,8 +41,9 @@ from .reading.history import History, leader_get
 from .reading.snapshots import SnapshotReader, Snapshots
 from .reading.store_reader import ActorSelection, Judge, StoreReader
 from .reading.watch import JetStreamWatch
+from .streams.configuration import ATOMIC_NEEDS, ATOMIC_SINCE
 from .streams.receipts import give_receipt, is_outlived
-from .streams.stream import ATOMIC_NEEDS, ATOMIC_SINCE, forget_streams, open_stream, set_up
+from .streams.stream import forget_streams, open_stream, set_up
 from .version_cache import NO_HEAD, Entry, Head, HeadCache, LocalHeadCache, SharedHeadCache
 
 UNLIMITED: Final = 100_000

@@ -30,7 +30,8 @@ from ..client.operation import Turns
 from ..codec import MAX_EVENTS, encode, header_block, load, message_id, position
 from ..reading.history import MAX_SUBJECTS, History, last_on, leader_get, leader_get_all
 from ..stored import Stored
-from ..streams.stream import ATOMIC_NEEDS, Stream, check_stream
+from ..streams.configuration import ATOMIC_NEEDS
+from ..streams.stream import Stream, check_stream
 from ..version_cache import Head, HeadCache
 from .ids import StoredIds
 
