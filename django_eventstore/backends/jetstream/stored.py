@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
-from .client.connection import Reply
+from .client.traffic import Reply
 from .names import decode_actor, decode_number
 
 _SUBJECT: Final = b"\r\nNats-Subject: "

@@ -25,8 +25,8 @@ from ....exceptions import (
 from ...base import assign_versions
 from ...values import NewEvent, Placed
 from ..client.call import ApiError, Call, read_api_reply
-from ..client.connection import NO_RESPONDERS, Request
 from ..client.operation import Turns
+from ..client.traffic import NO_RESPONDERS, Request
 from ..codec import MAX_EVENTS, encode, header_block, load, message_id, position
 from ..reading.history import MAX_SUBJECTS, History, last_on, leader_get, leader_get_all
 from ..stored import Stored

@@ -12,7 +12,8 @@ from nats.errors import NoRespondersError
 
 from ....exceptions import EventStoreError, StoreUnavailableError
 from ..config import JetStreamConfig
-from .connection import NO_RESPONDERS, Connection, Exchange, Reply, Request, get_connection
+from .connection import Connection, get_connection
+from .traffic import NO_RESPONDERS, Exchange, Reply, Request
 
 ATTEMPT_SECONDS: Final = 1.5
 """How long to wait for one answer before asking again: an answer can be lost with its server."""
@@ -50,7 +51,7 @@ class Call:
 
     def __init__(self, options: JetStreamConfig) -> None:
         self.options = options
-        self._connection = get_connection(options.connection_key, options.login)
+        self._connection = get_connection(options)
         self.deadline = time.monotonic() + options.timeout
         self._nobody_answered = False
         self._refusal: ApiError | None = None
@@ -60,8 +61,7 @@ class Call:
     def connection(self) -> Connection:
         """This process's connection; another one after the store was closed."""
         if self._connection.closed:
-            options = self.options
-            self._connection = get_connection(options.connection_key, options.login)
+            self._connection = get_connection(self.options)
         return self._connection
 
     @property

@@ -6,177 +6,41 @@ import asyncio
 import atexit
 import logging
 import os
-import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from nats.errors import Error as NatsError
-from nats.nuid import NUID
 
-from .acknowledgement import read_consumer
-from .operation import Operation, call_threadsafe, resolve
-from .wire import Client, connect_options
+from ..config import JetStreamConfig
+from .operation import Operation
+from .traffic import Traffic
+from .wire import Client
 
 logger = logging.getLogger("django_eventstore")
 
 
-_STORED: Final = b"\r\nNats-Sequence: "
-"""In the headers of a stored message that answers a direct get: the server adds it."""
-
-
-def is_status(headers: bytes) -> bool:
-    """Tell whether ``headers`` are those of a status, which stands in place of a message."""
-    # A stored message may begin in the same way: a stranger may have written it.
-    return headers.startswith(b"NATS/1.0 ") and _STORED not in headers
-
-
-class Reply(NamedTuple):
-    """An answer.
-
-    Attributes:
-        headers: its header block; empty if it has none.
-        data: its payload.
-        subject: the subject of a message that a consumer gave out.
-        acknowledgement: where to acknowledge that message; says where it stands.
-    """
-
-    headers: bytes
-    data: bytes
-    subject: bytes = b""
-    acknowledgement: bytes = b""
-
-    @property
-    def status(self) -> int:
-        """The status that stands in place of a message, for example 404; 0 for a message."""
-        return int(self.headers[9:12]) if is_status(self.headers) else 0
-
-
-NO_RESPONDERS: Final = 503
+OPTIONS: Final[dict[str, Any]] = {
+    "name": "django-eventstore",
+    # Nothing is kept for later while disconnected: a publish that was reported as failed must not
+    # be stored after the reconnect.
+    "pending_size": 0,
+    # For ever: a process outlives its server's restarts. Each call has a deadline.
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.2,
+    "ping_interval": 5,
+    "max_outstanding_pings": 2,
+    "drain_timeout": 1,
+}
+"""What every connection of ours is made with."""
 
 REFUSALS: Final = ("authorization violation", "authentication expired", "authentication revoked")
 """What a server says to those who may not log in."""
 
-CROWD: Final = 3
-"""From how many open requests on threads have the connection's thread send."""
 
-SWEEP_SECONDS: Final = 0.1
-"""How late an answer may be given up, at the most."""
-
-
-MANY: Final = sys.maxsize
-"""So many answers, or fewer and a status."""
-
-
-class Request:
-    """A message to publish that gets ``most`` answers, or fewer and a status.
-
-    Attributes:
-        replies: the answers so far.
-        sent: whether the message left this process.
-        answered: whether all answers came.
-        before: commands to send in front of it.
-        consumer: the consumer whose messages answer it; empty: what its own inbox gets.
-    """
-
-    __slots__ = (
-        "answered",
-        "before",
-        "consumer",
-        "exchange",
-        "headers",
-        "inbox",
-        "most",
-        "payload",
-        "replies",
-        "sent",
-        "subject",
-    )
-
-    def __init__(
-        self, subject: bytes, payload: bytes = b"", headers: bytes = b"", *, most: int = 1
-    ) -> None:
-        self.subject = subject
-        self.payload = payload
-        self.headers = headers
-        self.most = most
-        self.replies: list[Reply] = []
-        self.sent = False
-        self.answered = False
-        self.before = b""
-        self.consumer = b""
-        self.inbox = b""
-        self.exchange: Exchange | None = None
-
-    def end(self) -> None:
-        """Nothing more will come in answer. From any thread."""
-        if self.exchange is not None:
-            self.exchange.end_one()
-
-    def again(self) -> Request:
-        """Return the same request, to be sent once more."""
-        return Request(self.subject, self.payload, self.headers, most=self.most)
-
-    def command(self) -> bytes:
-        """Return the protocol command that publishes it."""
-        size = len(self.payload)
-        if not self.headers:
-            return b"PUB %s %s %d\r\n%s\r\n" % (self.subject, self.inbox, size, self.payload)
-        return b"%sHPUB %s %s %d %d\r\n%s%s\r\n" % (
-            self.before,
-            self.subject,
-            self.inbox,
-            len(self.headers),
-            len(self.headers) + size,
-            self.headers,
-            self.payload,
-        )
-
-
-class Exchange(Operation):
-    """Requests that were sent together; done when all are answered, or the connection is lost."""
-
-    __slots__ = ("connection", "open", "requests")
-
-    def __init__(
-        self, connection: Connection, requests: Sequence[Request], deadline: float
-    ) -> None:
-        super().__init__(deadline)
-        self.connection = connection
-        self.requests = requests
-        self.open = len(requests)
-        for request in requests:
-            request.exchange = self
-
-    def end_one(self) -> None:
-        """One of the requests has ended. From any thread."""
-        with self._lock:
-            self.open -= 1
-            left = self.open
-        if left == 0:
-            self.finish()
-
-    def begin(self) -> None:
-        self.connection.kick()
-
-    def begin_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.connection.kick_soon(loop)
-
-    def start_timer(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-        """Have no timer: the connection looks for exchanges that are late."""
-
-    def wake_later(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-        self.connection.wake_later(loop, future)
-
-    def give_up(self) -> None:
-        self.connection.forget(self.requests)
-
-
-class Connection:
+class Connection(Traffic):
     """A connection that many threads and tasks share. Its loop's thread does nothing but wire work.
 
     Args:
@@ -184,36 +48,22 @@ class Connection:
     """
 
     def __init__(self, login: dict[str, Any]) -> None:
+        super().__init__(asyncio.new_event_loop())
         self.login = login
         self._servers = len(login["servers"])
         # Of two rounds: an attempt may fail without telling why the ones before it were refused.
         self._errors: deque[Exception] = deque(maxlen=2 * self._servers)
         self.server_version: tuple[int, ...] = (0,)
         self.max_payload = 0
-        self._client: Client | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._ready: list[Operation] = []
-        self._inbox = b"_INBOX.%s." % bytes(NUID().next())
-        self._count = count(1)
-        self._waiting: dict[bytes, Request] = {}
-        self._consumers: dict[bytes, Request] = {}  # those of them that a consumer answers
-        self._outbox: deque[Request] = deque()
-        self._scheduled = False
-        self._sweeping = False
-        self._wakes: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         self.closed = False
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="django-eventstore-nats", daemon=True
         )
         self._thread.start()
 
     # -- from any thread
-
-    @property
-    def usable(self) -> bool:
-        """Whether there is a connection, as far as is known."""
-        return self._client is not None and self._client.is_connected
 
     @property
     def error(self) -> Exception | None:
@@ -226,37 +76,6 @@ class Connection:
         """Whether there is no connection because every server refuses to let us in."""
         errors = list(self._errors)[-self._servers :]
         return not self.usable and len(errors) == self._servers and all(map(_is_refusal, errors))
-
-    def send(self, requests: Sequence[Request], deadline: float) -> Exchange:
-        """Return the exchange of ``requests``: sent in this order, once it is waited for."""
-        exchange = Exchange(self, requests, deadline)
-        self._outbox.extend(requests)
-        return exchange
-
-    def kick(self) -> None:
-        """Send what is waiting to be sent: now, or, where many are at it, with what they send."""
-        if len(self._waiting) >= CROWD:
-            # To be sent by each thread itself costs all of them a turn of the interpreter's lock.
-            if self._outbox and not self._scheduled:
-                self._scheduled = True
-                call_threadsafe(self._loop, self._flush)
-            return
-        commands = self._commands()
-        if commands and self._client is not None:
-            self._client.wire.write_from_thread(commands, self._loop)
-
-    def kick_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send what is waiting to be sent, once the tasks of ``loop`` have had their turn."""
-        # Waking the other thread for each of many tasks costs more than what it then does.
-        if self._outbox and not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(call_threadsafe, self._loop, self._flush)
-
-    def forget(self, requests: Sequence[Request]) -> None:
-        """Drop what else may come in answer."""
-        for request in requests:
-            self._waiting.pop(request.inbox, None)
-            self._consumers.pop(request.consumer, None)
 
     def connected(self, deadline: float) -> Operation:
         """Return what is done once there is a connection, or every server has refused to let us in.
@@ -300,76 +119,8 @@ class Connection:
 
     # -- on the loop's thread
 
-    def wake_later(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-        """Resolve ``future``, together with what else comes in now for ``loop``."""
-        if not self._wakes:
-            self._loop.call_soon(self._wake)
-        self._wakes.setdefault(loop, []).append(future)
-
-    def _wake(self) -> None:
-        wakes, self._wakes = self._wakes, {}
-        for loop, futures in wakes.items():
-            call_threadsafe(loop, resolve, *futures)
-
-    def _flush(self) -> None:
-        self._scheduled = False
-        commands = self._commands()
-        if commands and self._client is not None:
-            self._client.wire.write(commands)
-            if not self._sweeping:
-                self._sweeping = True
-                self._loop.call_later(SWEEP_SECONDS, self._sweep)
-
-    def _sweep(self) -> None:
-        """End the exchanges that are late. One timer is cheaper than one for each of them."""
-        now = time.monotonic()
-        for request in list(self._waiting.values()):
-            exchange = request.exchange
-            if exchange is not None and exchange.deadline <= now:
-                self.forget(exchange.requests)
-                exchange.finish()
-        self._sweeping = bool(self._waiting)
-        if self._sweeping:
-            self._loop.call_later(SWEEP_SECONDS, self._sweep)
-
-    def _commands(self) -> bytes:
-        """Take what is in the outbox, and return it as the protocol has it."""
-        usable = self.usable
-        commands = []
-        while self._outbox:
-            try:
-                request = self._outbox.popleft()
-            except IndexError:  # another thread was faster
-                break
-            if not usable:
-                request.end()
-                continue
-            request.inbox = b"%s%d" % (self._inbox, next(self._count))
-            request.sent = True
-            self._waiting[request.inbox] = request
-            if request.consumer:
-                self._consumers[request.consumer] = request
-            commands.append(request.command())
-        return b"".join(commands)
-
-    def _deliver(self, answers: bytes, subject: bytes, headers: bytes, data: bytes) -> None:
-        request = self._waiting.get(answers)
-        if request is not None:
-            request.replies.append(Reply(headers, data))
-            ended = is_status(headers)
-        else:
-            request = self._consumers.get(read_consumer(answers))
-            if request is None:
-                return
-            request.replies.append(Reply(headers, data, subject, answers))
-            ended = False  # whatever its headers say: a stranger may have written them
-        if ended or len(request.replies) == request.most:
-            self.forget((request,))
-            request.answered = True
-            request.end()
-
     def _when_ready(self, operation: Operation) -> None:
-        if self._client is not None and self._client.is_connected:
+        if self.usable:
             operation.finish()
             return
         self._ready.append(operation)
@@ -381,13 +132,12 @@ class Connection:
         client = Client(self._inbox, self._deliver, tls="tls" in self.login)
         try:
             await client.connect(
-                **connect_options(
-                    **self.login,
-                    error_cb=self._on_error,
-                    disconnected_cb=self._on_lost,
-                    reconnected_cb=self._on_connected,
-                    closed_cb=self._on_lost,
-                )
+                **OPTIONS,
+                **self.login,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_lost,
+                reconnected_cb=self._on_connected,
+                closed_cb=self._on_lost,
             )
             await client.open_inbox()
         except Exception as error:  # whatever it is: those who wait report it, or try again
@@ -418,11 +168,6 @@ class Connection:
         ready, self._ready = self._ready, []
         for operation in ready:
             operation.finish()
-
-    async def _on_lost(self) -> None:
-        waiting, self._waiting, self._consumers = list(self._waiting.values()), {}, {}
-        for request in waiting:
-            request.end()
 
     async def _on_error(self, error: Exception) -> None:
         self._errors.append(error)
@@ -472,14 +217,15 @@ _lock = threading.Lock()
 _inherited: list[Connection] = []
 
 
-def get_connection(key: str, login: Callable[[], dict[str, Any]]) -> Connection:
-    """Return this process's connection for ``key``; ``login()`` returns its options."""
+def get_connection(options: JetStreamConfig) -> Connection:
+    """Return this process's connection for ``options``."""
+    key = options.connection_key
     connection = _connections.get(key)
     if connection is None:
         with _lock:
             connection = _connections.get(key)
             if connection is None:
-                connection = _connections[key] = Connection(login())
+                connection = _connections[key] = Connection(options.login())
     return connection
 
 

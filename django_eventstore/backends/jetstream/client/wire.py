@@ -15,7 +15,6 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 from urllib.parse import ParseResult
 
 from nats.aio.client import Client as NatsClient
@@ -293,20 +292,3 @@ def _read_rest(transport: asyncio.BaseTransport) -> bytes:
         while part := rest.recv(2**16):
             parts.append(part)
     return b"".join(parts)
-
-
-def connect_options(**options: Any) -> dict[str, Any]:
-    """Return ``options`` for ``Client.connect()`` with what every connection of ours needs."""
-    return {
-        "name": "django-eventstore",
-        # Nothing is kept for later while disconnected: a publish that was reported as failed
-        # must not be stored after the reconnect.
-        "pending_size": 0,
-        # For ever: a process outlives its server's restarts. Each call has a deadline.
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": 0.2,
-        "ping_interval": 5,
-        "max_outstanding_pings": 2,
-        "drain_timeout": 1,
-        **options,
-    }

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...values import Selection, StoreStatistics
 from ..client.call import Call
-from ..client.connection import MANY, Reply
+from ..client.traffic import MANY, Reply
 from ..codec import POSITION_BITS
 from ..reading.header_reader import read_headers
 from ..reading.history import gives_batches, is_whole, subjects_info

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from ..client.call import Call
-from ..client.connection import MANY
 from ..client.operation import Turns
+from ..client.traffic import MANY
 from ..names import decode_actor
 from ..reading.header_reader import read_headers
 from ..reading.history import PAGE_BYTES, gives_batches, is_whole, leader_get

@@ -8,7 +8,7 @@ from typing import Final
 from ....events import ReplayError
 from ...values import ActorRange
 from ..client.call import Call
-from ..client.connection import MANY, Exchange
+from ..client.traffic import MANY, Exchange
 from ..stored import Stored, from_direct
 from ..version_cache import NO_HEAD, Head
 from .history import (

@@ -17,7 +17,7 @@ from nats.nuid import NUID
 from ....exceptions import EventStoreError, StoreUnavailableError
 from ..client.acknowledgement import read_place
 from ..client.call import ATTEMPT_SECONDS, ApiError, Call, StreamGone
-from ..client.connection import Exchange, Reply
+from ..client.traffic import Exchange, Reply
 from ..streams.stream import Stream
 from .history import PAGE_BYTES
 

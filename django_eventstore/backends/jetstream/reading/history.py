@@ -12,7 +12,7 @@ from typing import Any, Final
 from ....events import Event, ReplayError
 from ....exceptions import InvalidEventError
 from ..client.call import ApiError, Call, read_api_reply
-from ..client.connection import MANY, Reply, Request
+from ..client.traffic import MANY, Reply, Request
 from ..codec import decode_checked, decode_own, replay_error
 from ..names import encode_name
 from ..stored import Stored, from_direct, from_message

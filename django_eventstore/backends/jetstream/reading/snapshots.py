@@ -11,7 +11,7 @@ import orjson
 from ....events import ReplayError, Snapshot
 from ....exceptions import EventTooLargeError, StoreUnavailableError
 from ..client.call import ApiError, Call, read_api_reply
-from ..client.connection import NO_RESPONDERS, Request
+from ..client.traffic import NO_RESPONDERS, Request
 from ..codec import GZIP_LINE, HEADER_ROOM, compress, header_block, load, replay_error
 from ..names import encode_name
 from ..stored import Stored

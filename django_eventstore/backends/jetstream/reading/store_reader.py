@@ -9,7 +9,7 @@ from typing import Final
 from ....events import ReplayError
 from ...values import ActorRange, Selection
 from ..client.call import Call
-from ..client.connection import MANY, Exchange, Reply
+from ..client.traffic import MANY, Exchange, Reply
 from ..codec import POSITION_BITS, decode_own
 from ..stored import Stored, from_direct
 from ..streams.stream import Stream
