@@ -128,17 +128,14 @@ def decode_own(stored: Stored) -> list[Event] | None:
     return events
 
 
-def decode_checked(stored: Stored, actor_id: str | None, above: int) -> list[Event | ReplayError]:
+def decode_checked(stored: Stored, actor_id: str, above: int) -> list[Event | ReplayError]:
     """Return the events of anybody's message, each checked.
 
     Args:
         stored: the message.
-        actor_id: the actor that its subject names, or None if it names none.
+        actor_id: the actor that its subject names.
         above: the actor's version before it.
     """
-    if actor_id is None:
-        subject = stored.subject.decode(errors="replace")
-        return [replay_error(stored, InvalidEventError("subject", f"{subject!r} names no actor."))]
     try:
         documents = load(stored)
         _check_integers(_payload(stored))
@@ -150,7 +147,7 @@ def decode_checked(stored: Stored, actor_id: str | None, above: int) -> list[Eve
     events: list[Event | ReplayError] = []
     for index, document in enumerate(documents):
         try:
-            event = _checked_event(document, actor_id, start + index, above, stored.time)
+            event = _checked_event(document, actor_id, start + index, above, stored.time.decode())
         except ValueError as error:
             # An append is all or none: one malformed event, and none of it counts.
             return [replay_error(stored, error)]

@@ -43,7 +43,7 @@ async def prune(call: Call, history: History, to_version: int) -> int:
 
 
 def _may_go(stored: Stored, actor_id: str, to_version: int) -> bool:
-    if datetime.now(UTC) - stored.stored_at < 2 * config.HEAD_LIFETIME:
+    if datetime.now(UTC) - datetime.fromisoformat(stored.time.decode()) < 2 * config.HEAD_LIFETIME:
         return False
     head, items = advance(NO_HEAD, stored, actor_id)
     return head.version <= to_version and all(isinstance(item, Event) for item in items)

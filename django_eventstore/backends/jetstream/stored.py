@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -14,7 +13,6 @@ from .names import decode_actor, decode_number
 _SUBJECT: Final = b"\r\nNats-Subject: "
 _MARK: Final = b"\r\nEventstore-Append: "
 _LEFT: Final = re.compile(rb"\r\nNats-Num-Pending: (\d{1,18})\r\n")
-_TIME = re.compile(r"(.*\.\d{1,6})\d*(Z)")
 
 
 class Mark(NamedTuple):
@@ -44,11 +42,12 @@ class Stored:
         sequence: its sequence in the stream.
         headers: its header block; empty if it has none.
         data: its payload.
+        time: when the server stored it, in ISO 8601 to the nanosecond.
         number: the number of the append that the subject names, or None.
         mark: what it says of itself if it is one of our own; None: it is a stranger's.
     """
 
-    __slots__ = ("_time", "_token", "data", "headers", "mark", "number", "sequence", "subject")
+    __slots__ = ("_token", "data", "headers", "mark", "number", "sequence", "subject", "time")
 
     def __init__(
         self, subject: bytes, sequence: int, time: bytes, headers: bytes, data: bytes
@@ -57,7 +56,7 @@ class Stored:
         self.sequence = sequence
         self.headers = headers
         self.data = data
-        self._time = time
+        self.time = time
         self._token = b""
         self.number: int | None = None
         self.mark: Mark | None = None
@@ -76,25 +75,6 @@ class Stored:
     def actor_id(self) -> str | None:
         """The actor that the subject names, or None."""
         return decode_actor(self._token)
-
-    @property
-    def time(self) -> str:
-        """When the server stored it, in ISO 8601 to the microsecond."""
-        return _microseconds(self._time.decode())
-
-    @property
-    def stored_at(self) -> datetime:
-        """When the server stored it."""
-        return datetime.fromisoformat(self.time)
-
-
-def read_time(text: str) -> datetime:
-    """Return the moment that the server writes as ``text``, with nanoseconds."""
-    return datetime.fromisoformat(_microseconds(text))
-
-
-def _microseconds(text: str) -> str:
-    return _TIME.sub(r"\1\2", text)
 
 
 def _read_mark(line: bytes, place: bytes) -> Mark | None:

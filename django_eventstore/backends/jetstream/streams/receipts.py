@@ -5,11 +5,10 @@ Only what the server says of the stream counts, by its own clock: it is the one 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ..client.call import Call
-from ..stored import read_time
 from .stream import Stream
 
 _LAST: Final = ", last message "
@@ -39,7 +38,8 @@ async def is_outlived(call: Call, stream: Stream, receipt: str) -> bool:
     # Gone up to the last one: a stream that was set back is not that far. And purged sooner, all
     # of it would be gone as well.
     is_gone = info["state"]["first_seq"] > int(sequence)
-    return is_gone and read_time(info["ts"]) - read_time(stored_at) >= max_age
+    now, then = map(datetime.fromisoformat, (info["ts"], stored_at))
+    return is_gone and now - then >= max_age
 
 
 def _identity(info: dict[str, Any]) -> str:
