@@ -60,9 +60,21 @@ class ActorReader:
         if not self._begun:
             self._begun = True
             return await self._first_page(call)
+        if not self._ahead and not self._send_ahead(call):
+            self.done = True
+            return self._strays
+        low, high, exchange = self._ahead.popleft()
+        answers = await call.ask(exchange.requests, exchange)
+        window = await self.history.complete(call, low, high, answers)
+        self._fit(window)
         if self.selected.reverse:
-            return await self._page_down(call)
-        return await self._page_up(call)
+            self._at = NO_HEAD
+            if window and window[0].mark is None and low > 1:
+                self._at = await self.history.before(call, low) or NO_HEAD
+        elif self.left is None:  # a read with a limit asks for what it wants: mostly that is all
+            while len(self._ahead) < PAGES_AHEAD and self._send_ahead(call):
+                pass
+        return self._take(window)
 
     async def _first_page(self, call: Call) -> Items:
         selected, history = self.selected, self.history
@@ -102,7 +114,7 @@ class ActorReader:
         the range stays wider, and more is read.
         """
         low, at, high = 1, NO_HEAD, self.head.appends
-        width = self._wanted(FIRST_WINDOW)
+        width = FIRST_WINDOW if self.left is None else min(FIRST_WINDOW, max(self.left, 1))
         # Versions rise by one at least with each append (unless malformed ones stand between):
         # the one looked for is not below this number, and mostly it is this very one.
         guess = high - (self.head.version - version)
@@ -152,7 +164,7 @@ class ActorReader:
                 self.done = True
                 return self._take(appends) + self._strays
         await self._find_head(call, last)
-        return await self._page_up(call)
+        return await self.page(call)
 
     def _take(self, window: list[Stored]) -> Items:
         items: Items = []
@@ -186,30 +198,21 @@ class ActorReader:
                     break
         return chosen
 
-    async def _page_up(self, call: Call) -> Items:
-        if not self._ahead:
-            self._send_ahead(call)
-        if not self._ahead:
-            self.done = True
-            return self._strays
-        low, high, exchange = self._ahead.popleft()
-        answers = await call.ask(exchange.requests, exchange)
-        window = await self.history.complete(call, low, high, answers)
-        self._fit(window)
-        # A read with a limit asks for what it wants, and mostly that is all.
-        while self.left is None and len(self._ahead) < PAGES_AHEAD and self._send_ahead(call):
-            pass
-        return self._take(window)
-
     def _send_ahead(self, call: Call) -> bool:
         """Ask for one more page; False: there is none."""
-        low = max(self._next, self.history.first)
-        high = min(low + self._wanted(self._size) - 1, self.head.appends)
+        size = self._size if self.left is None else min(self._size, max(self.left, 1))
+        first = max(1, self.history.first)
+        if self.selected.reverse:
+            low, high = max(first, self._next - size + 1), self._next
+            self._next = low - 1
+        else:
+            low = max(first, self._next)
+            high = min(low + size - 1, self.head.appends)
+            self._next = high + 1
         if low > high:
             return False
         requests = self.history.window_requests(call, low, high)
         self._ahead.append((low, high, call.begin(requests)))
-        self._next = high + 1
         return True
 
     def _fit(self, window: list[Stored]) -> None:
@@ -218,24 +221,6 @@ class ActorReader:
         if window:
             fitting = PAGE_BYTES * len(window) // max(size, 1)
             self._size = max(1, min(self._size * 4, fitting, LARGEST_WINDOW))
-
-    def _wanted(self, size: int) -> int:
-        """Return how many appends to ask for: ``size``, or fewer where a limit is near."""
-        return size if self.left is None else min(size, max(self.left, 1))
-
-    async def _page_down(self, call: Call) -> Items:
-        high = self._next
-        low = max(1, high - self._wanted(self._size) + 1)
-        window = await self.history.window(call, low, high) if high else []
-        self._next = low - 1
-        self._fit(window)
-        if not window:
-            self.done = True
-            return self._strays
-        self._at = NO_HEAD
-        if window[0].mark is None and low > 1:
-            self._at = await self.history.before(call, low) or NO_HEAD
-        return self._take(window)
 
 
 def _number(stored: Stored) -> int:
