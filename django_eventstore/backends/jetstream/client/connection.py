@@ -36,6 +36,9 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 """What every connection of ours is made with."""
 
+CLOSING_SECONDS: Final = 2.0
+"""How long to wait at most until a connection has closed in order."""
+
 REFUSALS: Final = ("authorization violation", "authentication expired", "authentication revoked")
 """What a server says to those who may not log in."""
 
@@ -101,19 +104,19 @@ class Connection(Traffic):
             raise ConnectionError("the connection is closed")
         return asyncio.run_coroutine_threadsafe(self._listen_once(subject, heard), self._loop)
 
-    def close(self, timeout: float = 2.0) -> None:
-        """Send what is to be sent, and close; waits ``timeout`` seconds at most."""
+    def close(self) -> None:
+        """Send what is to be sent, and close."""
         if self.closed:
             return
         self.closed = True
         closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
         try:
-            closing.result(timeout)
+            closing.result(CLOSING_SECONDS)
         except (TimeoutError, NatsError, OSError) as error:
             logger.warning("The NATS connection did not close in order: %r", error)
             asyncio.run_coroutine_threadsafe(self._abandon(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout)
+        self._thread.join(CLOSING_SECONDS)
         if not self._thread.is_alive():
             self._loop.close()
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from ...values import Selection, StoreStatistics
 from ..client.call import Call
-from ..client.traffic import MANY, Reply
+from ..client.traffic import MANY
 from ..codec import POSITION_BITS
 from ..reading.header_reader import read_headers
 from ..reading.history import gives_batches, is_whole, subjects_info
 from ..reading.store_reader import PAGE, StoreReader
-from ..stored import Mark, Stored, read_left
+from ..stored import Stored, read_left
 from ..streams.stream import Stream
 
 SAMPLES: Final = 5
@@ -42,7 +42,7 @@ async def count_all(stream: Stream, call: Callable[[], Call]) -> int:
     count = 0
     start = 1
     async for messages, sequence, _left in read_headers(call, stream, stream.all_events, 1):
-        marks = [_mark_of(each) for each in messages]
+        marks = [Stored(each.subject, 0, b"", each.headers, b"").mark for each in messages]
         if None in marks:
             count += await _count_from(stream, call, start, sequence)
         else:
@@ -67,10 +67,6 @@ async def _count_from(
             else:
                 count += len(await reader.judge.items(call(), stored))
     return count
-
-
-def _mark_of(message: Reply) -> Mark | None:
-    return Stored(message.subject, 0, b"", message.headers, b"").mark
 
 
 async def estimate(stream: Stream, call: Callable[[], Call]) -> StoreStatistics:
