@@ -8,7 +8,7 @@ from typing import Any
 def forget_expected_sequence() -> None:
     """JetStream: leave out the header by which the server refuses the second of two writers."""
     from django_eventstore.backends.jetstream import codec
-    from django_eventstore.backends.jetstream.appending import append
+    from django_eventstore.backends.jetstream.appending import appender
 
     def encode(*arguments: Any) -> tuple[list[bytes], bytes]:
         headers, payload = codec.encode(*arguments)
@@ -16,7 +16,7 @@ def forget_expected_sequence() -> None:
         assert len(kept) < len(headers), "the header goes by another name now"
         return kept, payload
 
-    append.encode = encode
+    appender.encode = encode
 
 
 def forget_expected_version() -> None:

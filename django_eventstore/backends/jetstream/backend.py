@@ -23,16 +23,16 @@ from ..values import (
     StoreStatistics,
 )
 from ..watch import Watch
-from .appending.append import Appender
+from .appending.appender import Appender
 from .appending.ids import StoredIds
 from .checks import check_durability, check_options
 from .client.call import Call
 from .client.operation import Turns
 from .codec import POSITION_BITS
 from .config import HEAD_LIFETIME, JetStreamConfig
+from .listing.actor_ids import ActorIds
 from .listing.actors import list_by_id, list_by_position, summaries
 from .listing.counting import count_all, estimate
-from .listing.listing import Listing
 from .names import EVENTS, SNAPSHOTS, stream_name
 from .pairing import Paired, both_forms, both_readers
 from .pruning import prune
@@ -42,8 +42,8 @@ from .reading.snapshots import SnapshotReader, Snapshots
 from .reading.store_reader import ActorSelection, Judge, StoreReader
 from .reading.watch import JetStreamWatch
 from .streams.configuration import ATOMIC_NEEDS, ATOMIC_SINCE
+from .streams.opening import forget_streams, open_stream, set_up
 from .streams.receipts import give_receipt, is_outlived
-from .streams.stream import forget_streams, open_stream, set_up
 from .version_cache import NO_HEAD, Entry, Head, HeadCache, LocalHeadCache, SharedHeadCache
 
 UNLIMITED: Final = 100_000
@@ -63,7 +63,7 @@ class Shared:
             self.cache = LocalHeadCache(options.version_cache_size, lifetime)
         self.ids = StoredIds()
         self.turns = Turns()
-        self.listing = Listing()
+        self.listing = ActorIds()
 
 
 _shared: dict[tuple[str, str], Shared] = {}
@@ -136,7 +136,7 @@ class JetStreamBackend(Paired, Backend):
         shared = self._shared(namespace)
         shared.cache.clear()
         shared.ids.clear()
-        shared.listing = Listing()  # whoever reads the old one keeps it as it is
+        shared.listing = ActorIds()  # whoever reads the old one keeps it as it is
 
     # -- writing
 

@@ -12,7 +12,7 @@ from .client.call import Call, StreamGone
 from .client.operation import Operation, arun, run
 from .config import JetStreamConfig
 from .names import EVENTS
-from .streams.stream import Stream, find_stream
+from .streams.opening import Stream, find_stream
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -18,8 +18,8 @@ from ..reading.actor_reader import ActorReader
 from ..reading.history import MAX_SUBJECTS, History, last_on, leader_get_all
 from ..reading.store_reader import StoreReader
 from ..stored import Stored
-from ..streams.stream import Stream
-from .listing import Listing
+from ..streams.opening import Stream
+from .actor_ids import ActorIds
 
 After = tuple[Any, str] | None
 """Behind what a page begins; see ``ActorQuery.after``."""
@@ -31,7 +31,7 @@ NOWHERE: Final = "-"
 async def list_by_id(
     call: Callable[[], Call],
     stream: Stream,
-    listing: Listing,
+    listing: ActorIds,
     query: ActorQuery,
     after: After,
     until: float,

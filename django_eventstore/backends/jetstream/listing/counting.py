@@ -9,11 +9,11 @@ from ...values import Selection, StoreStatistics
 from ..client.call import Call
 from ..client.traffic import MANY
 from ..codec import POSITION_BITS
-from ..reading.header_reader import read_headers
+from ..reading.headers import read_headers
 from ..reading.history import gives_batches, is_whole, subjects_info
 from ..reading.store_reader import PAGE, StoreReader
 from ..stored import Stored, read_left
-from ..streams.stream import Stream
+from ..streams.opening import Stream
 
 SAMPLES: Final = 5
 SAMPLE_SIZE: Final = 200

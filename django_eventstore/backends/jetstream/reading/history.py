@@ -16,7 +16,7 @@ from ..client.traffic import MANY, Reply, Request
 from ..codec import decode_checked, decode_own, replay_error
 from ..names import encode_name
 from ..stored import Stored, from_direct, from_message
-from ..streams.stream import Stream
+from ..streams.opening import Stream
 from ..version_cache import NO_HEAD, Head
 
 NO_MESSAGE: Final = 10037

@@ -15,7 +15,7 @@ from ..client.traffic import NO_RESPONDERS, Request
 from ..codec import GZIP_LINE, HEADER_ROOM, compress, header_block, load, replay_error
 from ..names import encode_name
 from ..stored import Stored
-from ..streams.stream import Stream, check_stream
+from ..streams.opening import Stream, check_stream
 from .history import leader_get, leader_request, list_subjects, read_message
 
 

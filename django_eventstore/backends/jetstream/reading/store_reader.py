@@ -12,7 +12,7 @@ from ..client.call import Call
 from ..client.traffic import MANY, Exchange, Reply
 from ..codec import POSITION_BITS, decode_own
 from ..stored import Stored, from_direct
-from ..streams.stream import Stream
+from ..streams.opening import Stream
 from ..version_cache import NO_HEAD, Head
 from .actor_reader import ActorReader
 from .history import (

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ..client.call import Call
-from .stream import Stream
+from .opening import Stream
 
 _LAST: Final = ", last message "
 _AT: Final = ", stored at "

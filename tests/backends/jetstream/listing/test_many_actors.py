@@ -12,7 +12,7 @@ import pytest
 from nats.js.errors import NotFoundError
 
 from django_eventstore import Event, Snapshot, StoreUnavailableError
-from django_eventstore.backends.jetstream.reading import header_reader
+from django_eventstore.backends.jetstream.reading import headers
 from tests.backends.jetstream.listing.actors import (
     MANY,
     assert_lists_all,
@@ -114,7 +114,7 @@ def test_namespaces_are_listed_at_once_over_one_connection(nats_server, namespac
     for store in stores:
         store.setup()
         publish_many(nats_server.url, first_appends(store, range(many)))
-    monkeypatch.setattr(header_reader, "PAGE", 20)  # so many that they meet at every step
+    monkeypatch.setattr(headers, "PAGE", 20)  # so many that they meet at every step
     interval = sys.getswitchinterval()
     connections = nats_server.monitor("varz")["total_connections"]
     sys.setswitchinterval(1e-6)

@@ -13,10 +13,10 @@ from ..client.call import Call
 from ..client.operation import Turns
 from ..client.traffic import MANY
 from ..names import decode_actor
-from ..reading.header_reader import read_headers
+from ..reading.headers import read_headers
 from ..reading.history import PAGE_BYTES, gives_batches, is_whole, leader_get
 from ..stored import Stored, from_direct, read_left
-from ..streams.stream import Stream
+from ..streams.opening import Stream
 
 NEWS_PAGE: Final = 1000
 NEWS_PAGES: Final = 2
@@ -59,7 +59,7 @@ class Progress:
     left: int = 0
 
 
-class Listing:
+class ActorIds:
     """The ids of all actors of a stream.
 
     They are found by reading the subjects of first appends, in the stream's order; so what was

@@ -18,7 +18,7 @@ from ....exceptions import EventStoreError, StoreUnavailableError
 from ..client.acknowledgement import read_place
 from ..client.call import ATTEMPT_SECONDS, ApiError, Call, StreamGone
 from ..client.traffic import Exchange, Reply
-from ..streams.stream import Stream
+from ..streams.opening import Stream
 from .history import PAGE_BYTES
 
 logger = logging.getLogger("django_eventstore")
