@@ -40,11 +40,6 @@ _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip, not zlib
 
 
-def position(sequence: int, index: int) -> int:
-    """Return the position of an append's event."""
-    return sequence << POSITION_BITS | index
-
-
 def encode(
     place: str, events: Sequence[NewEvent], versions: Sequence[int], total: int, limit: int
 ) -> tuple[list[bytes], bytes]:
@@ -232,4 +227,4 @@ def _checked_event(document: Any, actor_id: str, place: int, above: int, time: s
 
 def replay_error(stored: Stored, error: Exception) -> ReplayError:
     """Return the error that stands in the place of a message."""
-    return ReplayError(position(stored.sequence, 0), stored.data, error, stored.actor_id)
+    return ReplayError(stored.sequence << POSITION_BITS, stored.data, error, stored.actor_id)

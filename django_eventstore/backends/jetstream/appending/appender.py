@@ -24,7 +24,7 @@ from ...base import assign_versions
 from ...values import NewEvent, Placed
 from ..client.call import Call
 from ..client.operation import Turns
-from ..codec import MAX_EVENTS, encode, position
+from ..codec import MAX_EVENTS, POSITION_BITS, encode
 from ..reading.history import MAX_SUBJECTS, History
 from ..streams.configuration import ATOMIC_NEEDS
 from ..streams.opening import Stream
@@ -108,7 +108,8 @@ class Appender:
                 if certain:
                     raise
             else:
-                publication = await self._publish(call, plans)
+                publication = Publication(self.stream, plans)
+                await publication.settle(call)
                 if publication.sequence is not None:
                     return self._accepted(plans, publication.sequence)
                 taken = publication.taken
@@ -195,38 +196,14 @@ class Appender:
         return plans
 
     def _accepted(self, plans: Sequence[Plan], sequence: int) -> list[Placed]:
-        placed = []
+        placed: list[Placed] = []
         for at, plan in enumerate(plans, sequence):
             actor_id, appends = plan.history.actor_id, plan.head.appends + 1
             events = plan.head.events + len(plan.events)
             self.cache.set(actor_id, Head(plan.versions[-1], appends, at, events))
             self.ids.add(actor_id, appends, plan.ids)
-            start = position(at, 0)
-            placed += [
-                Placed(version, start + index) for index, version in enumerate(plan.versions)
-            ]
+            placed += map(Placed, plan.versions, count(at << POSITION_BITS))
         return placed
-
-    async def _publish(self, call: Call, plans: Sequence[Plan]) -> Publication:
-        """Store the messages, all or none, or find out that they are refused.
-
-        Raises:
-            DuplicateEventError: the id is that of another actor's event.
-            StoreUnavailableError: not stored, or not known to be stored, before the deadline.
-        """
-        publication = Publication(self.stream, plans)
-        for tries in count():
-            try:
-                if await publication.attempt(call):
-                    return publication
-            except StoreUnavailableError as error:
-                if publication.uncertain and not error.outcome_unknown:
-                    raise call.unavailable(outcome_unknown=True) from error
-                raise
-            if call.over:
-                raise call.unavailable(outcome_unknown=publication.uncertain)
-            await call.pause(tries)
-        raise AssertionError
 
 
 def _actor(new: NewEvent) -> str:

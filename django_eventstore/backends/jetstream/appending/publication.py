@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import count
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -72,7 +73,26 @@ class Publication:
         # Lets the server find the same id in another actor. A batch cannot have it.
         self._message_id = len(plans) == 1
 
-    async def attempt(self, call: Call) -> bool:
+    async def settle(self, call: Call) -> None:
+        """Store the messages, all or none, or find out that they are refused.
+
+        Raises:
+            DuplicateEventError: the id is that of another actor's event.
+            StoreUnavailableError: not stored, or not known to be stored, before the deadline.
+        """
+        for tries in count():
+            try:
+                if await self._attempt(call):
+                    return
+            except StoreUnavailableError as error:
+                if self.uncertain and not error.outcome_unknown:
+                    raise call.unavailable(outcome_unknown=True) from error
+                raise
+            if call.over:
+                raise call.unavailable(outcome_unknown=self.uncertain)
+            await call.pause(tries)
+
+    async def _attempt(self, call: Call) -> bool:
         """Send once, and find out what became of it; False: try again."""
         request = self._request()
         await call.attempt([request])
