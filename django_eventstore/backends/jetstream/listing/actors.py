@@ -184,10 +184,7 @@ class _Walk:
             ):
                 unsure[name] = stored
         queries = [
-            {
-                "seq": stored.sequence + 1,
-                "next_by_subj": History(self._stream, name).pattern,
-            }
+            {"seq": stored.sequence + 1, "next_by_subj": History(self._stream, name).pattern}
             for name, stored in unsure.items()
         ]
         following = await leader_get_all(call, self._stream, queries)

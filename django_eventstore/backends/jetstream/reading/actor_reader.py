@@ -155,10 +155,9 @@ class ActorReader:
             self.head = head
             found = [from_direct(each) for each in replies[:-1]]
             top = head.appends
-            appends = [each for each in found if each.number and each.number <= top]
+            appends = [each for each in found if 0 < _number(each) <= top]
             appends.sort(key=_number)
-            strays = [each for each in found if not each.number or each.number > top]
-            self._strays = [stray_error(stray) for stray in strays]
+            self._strays = [stray_error(each) for each in found if not 0 < _number(each) <= top]
             if len(appends) == top:
                 # All that the leader told of: the common case.
                 self.done = True
