@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from ..backends.values import ActorRange
 from ..events import Event
 from ..events.event import event_differences
 from ..store import EventStore
-from ..store.actors import iter_actor_pages
 from .verifying import Finding, Verification
 
 Item = TypeVar("Item")
@@ -48,7 +47,8 @@ class _Comparison:
 
     def run(self) -> Verification:
         horizons = [store.last_position() for store in self.stores]
-        for here, there in _paired(_actor_ids(self.stores[0]), _actor_ids(self.stores[1]), str):
+        actor_ids = (map(attrgetter("actor_id"), store.iter_actors()) for store in self.stores)
+        for here, there in _paired(*actor_ids):
             actor_id = here or there or ""
             one, two = (
                 self._history(store, actor_id, horizon)
@@ -91,7 +91,7 @@ class _Comparison:
             )
 
     def _compare(self, one: Iterator[Event], two: Iterator[Event]) -> None:
-        for here, there in _paired(one, two, _version):
+        for here, there in _paired(one, two, key=_version):
             self.verification.events += 1
             if there is None and here is not None:
                 self._report("missing", f"{here.event_type!r} is only in {self.names[0]}", here)
@@ -102,7 +102,7 @@ class _Comparison:
 
 
 def _paired(
-    one: Iterator[Item], two: Iterator[Item], key: Callable[[Item], Any]
+    one: Iterator[Item], two: Iterator[Item], *, key: Callable[[Item], Any] = str
 ) -> Iterator[tuple[Item | None, Item | None]]:
     """Yield the items of two sorted iterators: those of one key together, or None for one."""
     here, there = next(one, None), next(two, None)
@@ -116,10 +116,6 @@ def _paired(
         else:
             yield here, there
             here, there = next(one, None), next(two, None)
-
-
-def _actor_ids(store: EventStore) -> Iterator[str]:
-    return (actor.actor_id for actor in chain.from_iterable(iter_actor_pages(store)))
 
 
 def _version(event: Event) -> int:

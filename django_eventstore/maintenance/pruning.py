@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 
 from ..backends.values import ActorSummary
 from ..events import ReplayError
 from ..exceptions import InvalidEventError, UnsupportedOperation
 from ..folds import fold_for
 from ..store import EventStore
-from ..store.actors import iter_actor_pages
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ def prune_events(
 
 def _actors(store: EventStore, actor_id: str | None) -> Iterator[ActorSummary]:
     if actor_id is None:
-        yield from chain.from_iterable(iter_actor_pages(store))
+        yield from store.iter_actors()
     elif latest := store.get_latest_version(actor_id):
         yield ActorSummary(actor_id, latest)
 

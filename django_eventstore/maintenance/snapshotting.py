@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from ..backends.values import ActorSummary
 from ..events import Snapshot
 from ..exceptions import EventStoreError
 from ..folds import Fold, fold_for
 from ..store import EventStore
-from ..store.actors import iter_actor_pages
 
 EVENTS_SINCE: Final = 100
 """How many events may follow a snapshot before the next one is worth while."""
+
+_ACTORS_AT_ONCE: Final = 500
 
 
 @dataclass(slots=True)
@@ -56,21 +59,30 @@ def snapshot_actors(
         on_progress: called after each actor. What it raises ends the work there.
     """
     report = SnapshotReport()
-    for page in iter_actor_pages(store, search=search):
+    for actor, snapshot in actors_with_snapshots(store, search=search):
+        fold = fold_for(actor.actor_id)
+        if fold is None:
+            report.without_fold += 1
+        elif actor.latest_version - (snapshot or 0) > events_since:
+            try:
+                report.saved += _snapshot(store, actor.actor_id, fold, events_since, dry_run)
+            except _Unfit as error:
+                report.failed += 1
+                on_failure(actor.actor_id, str(error))
+        report.actors += 1
+        on_progress(report)
+    return report
+
+
+def actors_with_snapshots(
+    store: EventStore, *, search: str = ""
+) -> Iterator[tuple[ActorSummary, int | None]]:
+    """Yield each actor with the version of its newest snapshot, None where it has none."""
+    actors = store.iter_actors(search=search)
+    while page := list(islice(actors, _ACTORS_AT_ONCE)):
         versions = store.get_snapshot_versions(actor.actor_id for actor in page)
         for actor in page:
-            fold = fold_for(actor.actor_id)
-            if fold is None:
-                report.without_fold += 1
-            elif actor.latest_version - versions.get(actor.actor_id, 0) > events_since:
-                try:
-                    report.saved += _snapshot(store, actor.actor_id, fold, events_since, dry_run)
-                except _Unfit as error:
-                    report.failed += 1
-                    on_failure(actor.actor_id, str(error))
-            report.actors += 1
-            on_progress(report)
-    return report
+            yield actor, versions.get(actor.actor_id)
 
 
 class _Unfit(EventStoreError):

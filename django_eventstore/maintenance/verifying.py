@@ -12,7 +12,7 @@ from ..events.json import differences
 from ..events.validation import MAX_VERSION, encode_json
 from ..folds import Fold, fold_for
 from ..store import EventStore
-from ..store.actors import iter_actor_pages
+from .snapshotting import actors_with_snapshots
 
 NOTES: Final = frozenset({"gap", "skipped", "start", "unchecked snapshot"})
 """Kinds of findings that are worth knowing, and no fault."""
@@ -114,12 +114,10 @@ class _Verifier:
     def run(self) -> Verification:
         in_order = self._read_in_order()
         by_actor = 0
-        for page in iter_actor_pages(self.store):
-            with_snapshots = self.store.get_snapshot_versions(actor.actor_id for actor in page)
-            for actor in page:
-                by_actor += self._read_actor(actor, actor.actor_id in with_snapshots)
-                self.verification.actors += 1
-                self.on_progress(self.verification)
+        for actor, snapshot in actors_with_snapshots(self.store):
+            by_actor += self._read_actor(actor, snapshot is not None)
+            self.verification.actors += 1
+            self.on_progress(self.verification)
         if by_actor != in_order:
             self._report(
                 "count",

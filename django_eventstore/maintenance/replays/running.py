@@ -19,7 +19,6 @@ from ...events import Event, ReplayError
 from ...folds import Fold, fold_for
 from ...models import ReplayRun
 from ...store import EventStore
-from ...store.actors import iter_actor_pages
 from ...workers.leases import DEFAULT_LEASE
 from ...workers.loop import LeasedWork
 from ...workers.reader import Item, ShardReader, Task
@@ -149,10 +148,9 @@ def compare_all(
     task = {"one": one, "two": two, "initial": initial}
     if workers == 1 and run is None:
         report = ReplayAllReport()
-        for page in iter_actor_pages(store):
-            for actor in page:
-                on_progress(report)
-                _compare(store, actor.actor_id, report, on_difference, **task)
+        for actor in store.iter_actors():
+            on_progress(report)
+            _compare(store, actor.actor_id, report, on_difference, **task)
         return report
     shared = open_run(store, run, task, start=0, end=1)
     report = share_out(
@@ -207,12 +205,11 @@ class ComparingWorker(LeasedWork):
             return False
         report = ReplayAllReport()
         differences: list[StateDifference] = []
-        for page in iter_actor_pages(self.store):
-            for actor in page:
-                if self.stopped():
-                    return True
-                if self.leases.shard_of(actor.actor_id) in shards:
-                    _compare(self.store, actor.actor_id, report, differences.append, **self._task)
+        for actor in self.store.iter_actors():
+            if self.stopped():
+                return True
+            if self.leases.shard_of(actor.actor_id) in shards:
+                _compare(self.store, actor.actor_id, report, differences.append, **self._task)
         with transaction.atomic(using=self.using):
             self.leases.advance(shards, self._replay.end)
             record(self._replay, report, differences)
