@@ -87,25 +87,22 @@ def import_events(
     writer = _Writer(store, report, on_bad, skip_bad=skip_bad, dry_run=dry_run)
     batch: list[Line] = []
     number = 0
-    for line in lines:
-        number = line.number
-        if isinstance(line, BadLine):
-            writer.refuse(line)
-            if report.stopped:
-                return report
-        else:
-            batch.append(line)
-        if len(batch) >= batch_size:
-            writer.write(batch)
-            report.line = number
-            on_progress(report)
-            if report.stopped:
-                return report
-            batch = []
-    if batch:
+    try:
+        for line in lines:
+            number = line.number
+            if isinstance(line, BadLine):
+                writer.refuse(line)
+            else:
+                batch.append(line)
+            if len(batch) >= batch_size:
+                writer.write(batch)
+                batch = []
+                report.line = number
+                on_progress(report)
         writer.write(batch)
-    if not report.stopped:
         report.line = number
+    except _Stopped:
+        report.stopped = True
     on_progress(report)
     return report
 
@@ -207,6 +204,10 @@ def _as_line(item: Event | ReplayError) -> Line | BadLine:
     return BadLine(item.position or 0, f"is malformed: {item.error}")
 
 
+class _Stopped(Exception):
+    """A bad line ends the import."""
+
+
 class _Writer:
     """Stores batches of lines, leaving out what is stored already."""
 
@@ -227,14 +228,13 @@ class _Writer:
 
     def refuse(self, line: BadLine) -> None:
         self.report.bad += 1
-        self.report.stopped = not self.skip_bad
         self.on_bad(line)
+        if not self.skip_bad:
+            raise _Stopped
 
     def write(self, batch: Sequence[Line]) -> None:
         for lines in split_into_appends(self.store, batch, attrgetter("event.actor_id")):
             self._write(lines)
-            if self.report.stopped:
-                return
 
     def _write(self, lines: list[Line]) -> None:
         fresh = self._new_ones(lines)
@@ -268,8 +268,7 @@ class _Writer:
             # Each by itself is well; together they are too large for one append.
             middle = len(lines) // 2
             self._write(lines[:middle])
-            if not self.report.stopped:
-                self._write(lines[middle:])
+            self._write(lines[middle:])
             return []
         return good
 
@@ -291,8 +290,6 @@ class _Writer:
                 [heads[actor_id]] = assign_versions(new, heads)
             except _REFUSALS as error:
                 self.refuse(BadLine(line.number, str(error)))
-                if self.report.stopped:
-                    return []
             else:
                 good.append(line)
         return good
@@ -318,7 +315,5 @@ class _Writer:
                     event.id, event.actor_id, f"is already stored with other content ({details})"
                 )
                 self.refuse(BadLine(line.number, str(error)))
-                if self.report.stopped:
-                    return []
         self.report.already_stored += stored
         return fresh

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from django_eventstore import Event
 from django_eventstore.events.upcasting import register_upcaster, unregister_upcaster
 from tests.maintenance.transfer.importing import without_positions
 from tests.servers.process import wait_until
@@ -62,6 +63,25 @@ def test_a_malformed_event_stops_a_copy_or_is_left_out(store):
     assert f"missing: actor '{spoilt.actor_id}'" not in ended.err  # it cannot be told apart
     assert f"malformed: actor '{spoilt.actor_id}', position {spoilt.position}" in ended.err
     assert store.with_namespace("copy").count_events() == len(events) - 1
+
+
+def test_a_copy_that_stops_says_behind_which_position_to_go_on(store):
+    events = list(store.read_all())
+    place, refused = next(
+        (place, event) for place, event in enumerate(events) if place > 40 and event.version == 1
+    )
+    copy = store.with_namespace("copy")
+    copy.save_event(Event(refused.actor_id, "SomethingElse"))
+
+    ended = run(
+        "copy_events", "default", "default", to_namespace="copy", batch_size=20, format="json"
+    )
+
+    assert ended.status == 1
+    assert f"position {refused.position}: " in ended.err
+    copied = place // 20 * 20  # whole batches
+    assert copy.count_events() == copied + 1
+    assert json.loads(ended.out)["position"] == events[copied - 1].position
 
 
 def test_a_store_is_not_copied_onto_itself(store):
