@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from ..backends.values import ActorRange
 from ..events import Event
 from ..events.event import event_differences
 from ..store import EventStore
-from .verifying import Finding, Verification
+from .verifying import Finding, Inspection, Verification
 
 Item = TypeVar("Item")
 
@@ -28,77 +28,47 @@ def compare_stores(
     names the field, with the path inside ``data``. Positions are each store's own. What is saved
     after the start is left out.
     """
-    return _Comparison(store, other, on_finding, on_progress).run()
+    return _Comparison(on_finding, on_progress).run(store, other)
 
 
-class _Comparison:
-    def __init__(
-        self,
-        store: EventStore,
-        other: EventStore,
-        on_finding: Callable[[Finding], None],
-        on_progress: Callable[[Verification], None],
-    ) -> None:
-        self.stores = (store, other)
-        self.names = _names(store, other)
-        self.on_finding = on_finding
-        self.on_progress = on_progress
-        self.verification = Verification()
-
-    def run(self) -> Verification:
-        horizons = [store.last_position() for store in self.stores]
-        actor_ids = (map(attrgetter("actor_id"), store.iter_actors()) for store in self.stores)
+class _Comparison(Inspection):
+    def run(self, *stores: EventStore) -> Verification:
+        names = _names(*stores)
+        horizons = [store.last_position() for store in stores]
+        actor_ids = (map(attrgetter("actor_id"), store.iter_actors()) for store in stores)
         for here, there in _paired(*actor_ids):
-            actor_id = here or there or ""
-            one, two = (
-                self._history(store, actor_id, horizon)
-                for store, horizon in zip(self.stores, horizons, strict=True)
+            histories = (
+                self._history(store, name, horizon, here or there or "")
+                for store, name, horizon in zip(stores, names, horizons, strict=True)
             )
-            self._compare(one, two)
+            self._compare(names, *histories)
             self.verification.actors += 1
             self.on_progress(self.verification)
         return self.verification
 
-    def _report(self, kind: str, detail: str, event: Event) -> None:
-        self.verification.found[kind] = self.verification.found.get(kind, 0) + 1
-        self.on_finding(
-            Finding(
-                kind=kind,
-                detail=detail,
-                actor_id=event.actor_id,
-                version=event.version,
-                position=event.position,
-                event_id=event.id,
-            )
-        )
-
-    def _history(self, store: EventStore, actor_id: str, horizon: int) -> Iterator[Event]:
+    def _history(
+        self, store: EventStore, name: str, horizon: int, actor_id: str
+    ) -> Iterator[Event]:
         # The primitive: what is stored, before upcasters have their way with it.
         for item in store.backend.read_actor(store.namespace, actor_id, ActorRange()):
             if item.position is not None and item.position > horizon:
                 continue
             if isinstance(item, Event):
                 yield item
-                continue
-            self.verification.found["malformed"] = self.verification.found.get("malformed", 0) + 1
-            self.on_finding(
-                Finding(
-                    kind="malformed",
-                    detail=f"in {self.names[store is self.stores[1]]}: {item.error}",
-                    actor_id=actor_id,
-                    position=item.position,
-                )
-            )
+            else:
+                where = {"actor_id": actor_id, "position": item.position}
+                self.report("malformed", f"in {name}: {item.error}", **where)
 
-    def _compare(self, one: Iterator[Event], two: Iterator[Event]) -> None:
-        for here, there in _paired(one, two, key=_version):
+    def _compare(self, names: Sequence[str], one: Iterator[Event], two: Iterator[Event]) -> None:
+        for here, there in _paired(one, two, key=attrgetter("version")):
             self.verification.events += 1
-            if there is None and here is not None:
-                self._report("missing", f"{here.event_type!r} is only in {self.names[0]}", here)
-            elif here is None and there is not None:
-                self._report("extra", f"{there.event_type!r} is only in {self.names[1]}", there)
-            elif here and there and (found := event_differences(here, there)):
-                self._report("different", "; ".join(found), here)
+            if here and there:
+                if found := event_differences(here, there):
+                    self.report_event("different", "; ".join(found), here)
+            elif here:
+                self.report_event("missing", f"{here.event_type!r} is only in {names[0]}", here)
+            elif there:
+                self.report_event("extra", f"{there.event_type!r} is only in {names[1]}", there)
 
 
 def _paired(
@@ -116,10 +86,6 @@ def _paired(
         else:
             yield here, there
             here, there = next(one, None), next(two, None)
-
-
-def _version(event: Event) -> int:
-    return event.version or 0
 
 
 def _names(store: EventStore, other: EventStore) -> tuple[str, str]:

@@ -94,24 +94,43 @@ def verify_store(
     Events saved meanwhile are no fault. Memory is bounded: nothing is kept of an actor once the
     next one is looked at.
     """
-    return _Verifier(store, on_finding, on_progress).run()
+    return _Verifier(on_finding, on_progress).run(store)
 
 
-class _Verifier:
+class Inspection:
+    """A verification while it goes on, and whom it tells."""
+
     def __init__(
         self,
-        store: EventStore,
         on_finding: Callable[[Finding], None],
         on_progress: Callable[[Verification], None],
     ) -> None:
-        self.store = store
         self.on_finding = on_finding
         self.on_progress = on_progress
         self.verification = Verification()
+
+    def report(self, kind: str, detail: str, **where: Any) -> None:
+        """Count a finding, and tell of it."""
+        self.verification.found[kind] = self.verification.found.get(kind, 0) + 1
+        self.on_finding(Finding(kind=kind, detail=detail, **where))
+
+    def report_event(self, kind: str, detail: str, event: Event) -> None:
+        """Report what was found at an event."""
+        self.report(
+            kind,
+            detail,
+            actor_id=event.actor_id,
+            version=event.version,
+            position=event.position,
+            event_id=event.id,
+        )
+
+
+class _Verifier(Inspection):
+    def run(self, store: EventStore) -> Verification:
+        self.store = store
         # What is saved from now on is not looked at: the two ways of reading would differ.
         self.horizon = 0
-
-    def run(self) -> Verification:
         in_order = self._read_in_order()
         by_actor = 0
         for actor, snapshot in actors_with_snapshots(self.store):
@@ -119,22 +138,18 @@ class _Verifier:
             self.verification.actors += 1
             self.on_progress(self.verification)
         if by_actor != in_order:
-            self._report(
+            self.report(
                 "count",
                 f"{in_order:,} events in position order, and {by_actor:,} actor by actor",
             )
         return self.verification
-
-    def _report(self, kind: str, detail: str, **where: Any) -> None:
-        self.verification.found[kind] = self.verification.found.get(kind, 0) + 1
-        self.on_finding(Finding(kind=kind, detail=detail, **where))
 
     def _read_in_order(self) -> int:
         readable = 0
         for item in self.store.read_all_with_errors():
             self.verification.events += 1
             if item.position is not None and item.position <= self.horizon:
-                self._report(
+                self.report(
                     "order",
                     f"position {item.position} comes behind {self.horizon}",
                     actor_id=item.actor_id,
@@ -151,9 +166,9 @@ class _Verifier:
     def _report_malformed(self, error: ReplayError) -> None:
         where: dict[str, Any] = {"actor_id": error.actor_id, "position": error.position}
         if error.skipped is None:
-            self._report("malformed", str(error.error), **where)
+            self.report("malformed", str(error.error), **where)
         else:
-            self._report("skipped", f"{error.error}; skipped: {error.skipped}", **where)
+            self.report("skipped", f"{error.error}; skipped: {error.skipped}", **where)
 
     def _read_actor(self, actor: ActorSummary, has_snapshots: bool) -> int:
         """Return how many of the actor's events can be read, up to the horizon."""
@@ -182,13 +197,13 @@ class _Verifier:
 
     def _check_listing(self, actor: ActorSummary, count: int, latest: int) -> None:
         if latest != actor.latest_version:
-            self._report(
+            self.report(
                 "latest version",
                 f"the store says {actor.latest_version}, the newest event has {latest}",
                 actor_id=actor.actor_id,
             )
         if actor.event_count is not None and count != actor.event_count:
-            self._report(
+            self.report(
                 "count",
                 f"{actor.event_count} events in the listing, {count} in the history",
                 actor_id=actor.actor_id,
@@ -196,25 +211,19 @@ class _Verifier:
 
     def _check_place(self, event: Event, version: int, position: int, *, gaps: bool) -> None:
         here = event.version or 0
-        where = {
-            "actor_id": event.actor_id,
-            "version": here,
-            "position": event.position,
-            "event_id": event.id,
-        }
         if here == version:
-            self._report("repeat", f"version {here} is there twice", **where)
+            self.report_event("repeat", f"version {here} is there twice", event)
         elif here < version:
-            self._report("order", f"version {here} comes behind {version}", **where)
+            self.report_event("order", f"version {here} comes behind {version}", event)
         elif gaps and here > version + 1:
             kind, what = ("gap", "missing") if version else ("start", "removed, or never there")
-            self._report(kind, f"versions {version + 1} to {here - 1} are {what}", **where)
+            self.report_event(kind, f"versions {version + 1} to {here - 1} are {what}", event)
         if event.position is not None and event.position <= position:
-            self._report(
+            self.report_event(
                 "order",
                 f"version {here} is at position {event.position}, and the version before it at "
                 f"{position}",
-                **where,
+                event,
             )
 
     def _snapshot_checks(self, actor: ActorSummary) -> Iterator[_SnapshotCheck]:
@@ -223,7 +232,7 @@ class _Verifier:
         snapshots = []
         for item in self.store.iter_snapshots_with_errors(actor.actor_id):
             if isinstance(item, ReplayError):
-                self._report(
+                self.report(
                     "snapshot",
                     f"cannot be read: {item.error}",
                     actor_id=actor.actor_id,
@@ -242,7 +251,7 @@ class _Verifier:
             yield _SnapshotCheck(snapshots, fold)
 
     def _unchecked(self, snapshot: Snapshot, reason: str) -> None:
-        self._report(
+        self.report(
             "unchecked snapshot",
             f"the snapshot at version {snapshot.version} was not compared: {reason}",
             actor_id=snapshot.actor_id,
@@ -256,7 +265,7 @@ class _Verifier:
                 continue
             self.verification.snapshots += 1
             if fault is not None:
-                self._report(
+                self.report(
                     "snapshot",
                     f"the snapshot at version {snapshot.version}{fault}",
                     actor_id=snapshot.actor_id,
