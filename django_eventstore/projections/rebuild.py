@@ -23,6 +23,7 @@ from ..models import Consumer, ConsumerStatus
 from ..store.subscriptions import Stop
 from ..workers.consumers import consumer_figures, create_consumer, find_consumer, first_position
 from ..workers.leases import DEFAULT_LEASE
+from ..workers.reader import ReadOptions
 from .differences import TableDifference, table_differences
 from .processes import work
 from .registry import Projection, get_projection
@@ -177,10 +178,13 @@ class Rebuild:
     def _put_in_place(self, other: Consumer, *, swap: bool) -> RebuildReport:
         alive = self._live.workers.filter(expires_at__gt=Now())
         was_running = self._same_store and alive.exists()
-        options: dict[str, Any] = {"stop": self._stop, "lease": self._lease}
-        live = ProjectionWorker(
-            self.projection, consumer=self._live, once=True, exclusive=True, **options
-        )
+        options: ReadOptions = {
+            "stop": self._stop,
+            "lease": self._lease,
+            "once": True,
+            "exclusive": True,
+        }
+        live = ProjectionWorker(self.projection, consumer=self._live, **options)
         with live.leases.membership():
             self._keep_others_out(live)
             # Both at one position, so that what differs is not what one of them has yet to see.
@@ -190,11 +194,8 @@ class Rebuild:
                 live.before = newest + 1
                 live.keep_working()
                 live.leases.flush()
-            builder = _Builder(
-                self.projection, self.tables, consumer=other, once=True, exclusive=True, **options
-            )
-            builder.before = newest + 1
-            builder.run()
+            options["before"] = newest + 1
+            _Builder(self.projection, self.tables, consumer=other, **options).run()
             if self._stop.is_set():
                 return RebuildReport()
             report = self._compare(other)
@@ -227,7 +228,7 @@ class Rebuild:
         pair = Consumer.objects.using(self._using).filter(pk__in=(self._live.pk, other.pk))
         try:
             with transaction.atomic(using=self._using):
-                live.leases.confirm_all()
+                live.leases.confirm(range(self._live.shard_count))
                 # MariaDB and MySQL commit this as they rename. If they get no further, the names
                 # of the tables tell which generation is live; see _finish_broken_swap().
                 pair.update(status=ConsumerStatus.SWAPPING)

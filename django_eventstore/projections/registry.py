@@ -110,7 +110,7 @@ def register(cls: ProjectionClass) -> ProjectionClass:
     Raises:
         ImproperlyConfigured: the class has no usable name, or another class has it.
     """
-    where = f"{cls.__module__}.{cls.__qualname__}"
+    where = _path(cls)
     try:
         check_text("name", cls.name)
     except InvalidEventError as error:
@@ -120,16 +120,16 @@ def register(cls: ProjectionClass) -> ProjectionClass:
     if cls.shards < 1 or cls.retries < 0:
         raise ImproperlyConfigured(f"{where}: shards must be 1 or more, retries 0 or more.")
     other = _projections.get(cls.name)
-    if other is not None and (type(other).__module__, type(other).__qualname__) != (
-        cls.__module__,
-        cls.__qualname__,
-    ):
+    if other is not None and _path(type(other)) != where:
         raise ImproperlyConfigured(
-            f"{where}: there is a projection {cls.name!r} already, "
-            f"{type(other).__module__}.{type(other).__qualname__}."
+            f"{where}: there is a projection {cls.name!r} already, {_path(type(other))}."
         )
     _projections[cls.name] = cls()
     return cls
+
+
+def _path(cls: type[Projection]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def projection(name: str, **attributes: Any) -> Callable[[Apply], Apply]:
@@ -139,10 +139,10 @@ def projection(name: str, **attributes: Any) -> Callable[[Apply], Apply]:
         name: the projection's name.
         **attributes: other attributes of ``Projection``.
     """
-    known = [key for key, value in vars(Projection).items() if not callable(value)]
+    known = Projection.__annotations__
     for key in attributes:
-        if key.startswith("_") or key not in Projection.__annotations__:
-            near = get_close_matches(key, [key for key in known if key[0] != "_"], n=1)
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ImproperlyConfigured(f"A projection has no attribute {key!r}{hint}")
 
@@ -175,9 +175,9 @@ def get_projection(name: str) -> Projection:
     Raises:
         ImproperlyConfigured: there is none; says which there are.
     """
-    for found in get_projections():
-        if found.name == name:
-            return found
+    autodiscover_modules("projections")
+    if name in _projections:
+        return _projections[name]
     raise ImproperlyConfigured(
         f"There is no projection {name!r}; there are "
         f"{', '.join(sorted(_projections)) or 'none: define them in an app, in projections.py'}."

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from typing import Unpack
 
 from django.db import transaction
 
 from ..events import ReplayError
 from ..exceptions import EventStoreError, LeaseLost
 from ..models import Consumer, ParkedEvent
-from ..store.subscriptions import Stop
-from ..workers.leases import DEFAULT_LEASE
 from ..workers.parking import Parking
-from ..workers.reader import Item, ShardReader, Task
+from ..workers.reader import Item, ReadOptions, ShardReader, Task
 from .registry import Projection
 
 logger = logging.getLogger("django_eventstore")
@@ -41,21 +39,10 @@ class ProjectionWorker(ShardReader):
         projection: Projection,
         *,
         consumer: Consumer | None = None,
-        stop: Stop | None = None,
-        once: bool = False,
-        before: int | None = None,
-        lease: timedelta = DEFAULT_LEASE,
-        exclusive: bool = False,
+        **options: Unpack[ReadOptions],
     ) -> None:
-        super().__init__(
-            consumer or projection.open_consumer(),
-            projection.event_store,
-            stop=stop,
-            once=once,
-            before=before,
-            lease=lease,
-            exclusive=exclusive,
-        )
+        consumer = consumer or projection.open_consumer()
+        super().__init__(consumer, projection.event_store, **options)
         self.projection = projection
         self.applied = 0
         self._parking = Parking(self.consumer, projection.retries)
@@ -149,7 +136,7 @@ class ProjectionWorker(ShardReader):
         item = next(iter(around), None)
         try:
             with transaction.atomic(using=self.using):
-                self.leases.confirm(row.shard)
+                self.leases.confirm([row.shard])
                 self._parking.release(row)
                 if item is None:
                     raise EventStoreError(f"There is no event at position {row.position} any more.")
@@ -159,7 +146,7 @@ class ProjectionWorker(ShardReader):
             raise
         except Exception as error:
             with transaction.atomic(using=self.using):
-                self.leases.confirm(row.shard)
+                self.leases.confirm([row.shard])
                 self._parking.failed_again(row, error)
             return False
         return True

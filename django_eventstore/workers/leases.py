@@ -153,23 +153,13 @@ class ShardLeases:
         for shard in shards:
             self.positions[shard] = self._written[shard] = position
 
-    def confirm(self, shard: int) -> None:
-        """Make sure that the shard is held until the end of the transaction.
-
-        Raises:
-            LeaseLost: it is not; nothing may be committed.
-        """
-        self._update([shard], fencing=self._fencing)
-
-    def confirm_all(self) -> None:
-        """Make sure that every shard is held until the end of the transaction.
+    def confirm(self, shards: Collection[int]) -> None:
+        """Make sure that the shards are held until the end of the transaction.
 
         Raises:
             LeaseLost: one is not; nothing may be committed.
         """
-        if len(self.positions) < self.consumer.shard_count:
-            raise LeaseLost(self._worker.name, self.consumer.name)
-        self._update(self.positions, fencing=self._fencing)
+        self._update(shards, fencing=self._fencing)
 
     def pass_over(self, position: int) -> None:
         """Note, in memory, that nothing of the held shards is left up to ``position``."""
@@ -210,6 +200,10 @@ class ShardLeases:
     @property
     def _leases(self) -> QuerySet[ShardLease]:
         return ShardLease.objects.using(self._using).filter(consumer=self.consumer)
+
+    @property
+    def _workers(self) -> QuerySet[ConsumerWorker]:
+        return ConsumerWorker.objects.using(self._using).filter(consumer=self.consumer)
 
     def _update(self, shards: Collection[int], **values: Any) -> None:
         held = self._leases.filter(owner=self._worker, fencing=self._fencing)
@@ -262,8 +256,7 @@ class ShardLeases:
     def _register(self) -> None:
         if not self._consumers.exists():
             raise ConsumerReplaced(self.consumer.name)
-        workers = ConsumerWorker.objects.using(self._using).filter(consumer=self.consumer)
-        workers.filter(expires_at__lt=Now(), shards=None).delete()
+        self._workers.filter(expires_at__lt=Now(), shards=None).delete()
         self.positions.clear()
         self._worker = self._new_worker()
         self._worker.expires_at = self._expiry
@@ -274,15 +267,12 @@ class ShardLeases:
         return ExpressionWrapper(Now() + self._lease, output_field=DateTimeField())
 
     def _alive_workers(self) -> dict[int, ConsumerWorker]:
-        workers = ConsumerWorker.objects.using(self._using).filter(
-            consumer=self.consumer, expires_at__gt=Now()
-        )
-        return {worker.pk: worker for worker in workers}
+        return self._workers.filter(expires_at__gt=Now()).in_bulk()
 
     def _beat(self) -> bool:
         """Count as alive for another while; return False if the worker was cleared away."""
-        workers = ConsumerWorker.objects.using(self._using).filter(pk=self._worker.pk)
-        return bool(workers.update(expires_at=self._expiry, error=self.error))
+        me = self._workers.filter(pk=self._worker.pk)
+        return bool(me.update(expires_at=self._expiry, error=self.error))
 
     def _send_heartbeats(self, done: threading.Event) -> None:
         try:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import (
@@ -25,7 +25,7 @@ from ..models import Consumer
 from ..models.outages import explain, is_refused, is_unavailable
 from ..store import EventStore
 from ..store.subscriptions import Pacing, Stop
-from .leases import ShardLeases
+from .leases import DEFAULT_LEASE, ShardLeases
 
 logger = logging.getLogger("django_eventstore")
 
@@ -76,6 +76,14 @@ def _prepare_next_try(consumer: str, what: str, error: Exception, pacing: Pacing
     pacing.failed()
 
 
+class WorkOptions(TypedDict, total=False):
+    """How to work; see ``LeasedWork``."""
+
+    stop: Stop | None
+    lease: timedelta
+    exclusive: bool
+
+
 class LeasedWork(ABC):
     """Does one thing after another on the shards that it holds, through failures of servers.
 
@@ -91,8 +99,8 @@ class LeasedWork(ABC):
         consumer: Consumer,
         store: EventStore,
         *,
-        stop: Stop | None,
-        lease: timedelta,
+        stop: Stop | None = None,
+        lease: timedelta = DEFAULT_LEASE,
         exclusive: bool = False,
     ) -> None:
         self.consumer = consumer

@@ -6,8 +6,7 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Unpack
 
 from django.db import connections, transaction
 
@@ -15,9 +14,7 @@ from ..backends.values import Selection
 from ..events import Event, ReplayError
 from ..models import Consumer
 from ..store import EventStore
-from ..store.subscriptions import Stop
-from .leases import DEFAULT_LEASE
-from .loop import LeasedWork
+from .loop import LeasedWork, WorkOptions
 
 logger = logging.getLogger("django_eventstore")
 
@@ -46,13 +43,20 @@ class Task(NamedTuple):
     shard: int
 
 
+class ReadOptions(WorkOptions, total=False):
+    """How to work, and what to read; see ``ShardReader``."""
+
+    once: bool
+    before: int | None
+
+
 class ShardReader(LeasedWork):
     """Works off a store's events, as one of any number of workers.
 
     Args:
         once: end when everything that was saved before it began is worked off.
         before: only events in front of this position.
-        consumer, store, stop, lease, exclusive: see ``LeasedWork``.
+        consumer, store, **options: see ``LeasedWork``.
 
     Attributes:
         once, before: see above.
@@ -63,13 +67,11 @@ class ShardReader(LeasedWork):
         consumer: Consumer,
         store: EventStore,
         *,
-        stop: Stop | None = None,
         once: bool = False,
         before: int | None = None,
-        lease: timedelta = DEFAULT_LEASE,
-        exclusive: bool = False,
+        **options: Unpack[WorkOptions],
     ) -> None:
-        super().__init__(consumer, store, stop=stop, lease=lease, exclusive=exclusive)
+        super().__init__(consumer, store, **options)
         self.before = before
         # On SQLite heartbeats, other workers and the application wait for each transaction.
         self._is_one_writer = not connections[self.using].features.has_select_for_update

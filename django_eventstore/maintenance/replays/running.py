@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from django.db import transaction
 from django.utils.module_loading import import_string
@@ -20,7 +20,7 @@ from ...folds import Fold, fold_for
 from ...models import ReplayRun
 from ...store import EventStore
 from ...workers.leases import DEFAULT_LEASE
-from ...workers.loop import LeasedWork
+from ...workers.loop import LeasedWork, WorkOptions
 from ...workers.reader import Item, ShardReader, Task
 from .regression import StateDifference, compare_folds
 from .report import ReplayAllReport
@@ -103,7 +103,7 @@ def _handle(
 class HandlingWorker(ShardReader):
     """Calls a handler with the events of its shards, inside transactions that count them."""
 
-    def __init__(self, run: ReplayRun, **options: Any) -> None:
+    def __init__(self, run: ReplayRun, **options: Unpack[WorkOptions]) -> None:
         store = event_stores[run.consumer.store]
         super().__init__(run.consumer, store, once=True, before=run.end + 1, **options)
         self._replay = run
@@ -189,7 +189,7 @@ def _compare(
 class ComparingWorker(LeasedWork):
     """Folds the actors of some of its shards at a time; a shard is at 1 when it is done."""
 
-    def __init__(self, run: ReplayRun, **options: Any) -> None:
+    def __init__(self, run: ReplayRun, **options: Unpack[WorkOptions]) -> None:
         super().__init__(run.consumer, event_stores[run.consumer.store], **options)
         self._replay = run
         self._task = json.loads(run.task)
