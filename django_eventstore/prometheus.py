@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.connection import ConnectionDoesNotExist
@@ -18,7 +18,6 @@ from .exceptions import EventStoreError
 from .signals import malformed_event_found, store_operation
 
 if TYPE_CHECKING:
-    from .models import Consumer
     from .store import EventStore
     from .workers.consumers import ConsumerFigures
 
@@ -52,6 +51,14 @@ MALFORMED = Counter(
     "eventstore_malformed_events",
     "Malformed events met, each time that one is.",
     ["store"],
+)
+
+# Of ConsumerFigures.to_dict(): the figure, the name of its metric, and what that says.
+_FIGURES: Final = (
+    ("lag", "eventstore_consumer_lag_events", "Events not yet applied."),
+    ("lag_seconds", "eventstore_consumer_lag_seconds", "Age of the first of them."),
+    ("workers", "eventstore_consumer_workers", "Workers that are alive."),
+    ("parked", "eventstore_consumer_parked_events", "Events that are parked."),
 )
 
 
@@ -106,28 +113,17 @@ class ConsumerCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        labels = ("consumer", "namespace")
-        lag = GaugeMetricFamily(
-            "eventstore_consumer_lag_events", "Events not yet applied.", labels=labels
-        )
-        age = GaugeMetricFamily(
-            "eventstore_consumer_lag_seconds", "Age of the first of them.", labels=labels
-        )
-        workers = GaugeMetricFamily(
-            "eventstore_consumer_workers", "Workers that are alive.", labels=labels
-        )
-        parked = GaugeMetricFamily(
-            "eventstore_consumer_parked_events", "Events that are parked.", labels=labels
-        )
-        for consumer, figures in self._figures():
-            values = (consumer.name, consumer.namespace)
-            lag.add_metric(values, figures.lag)
-            age.add_metric(values, figures.lag_time.total_seconds())
-            workers.add_metric(values, figures.workers)
-            parked.add_metric(values, figures.parked)
-        yield from (lag, age, workers, parked)
+        gauges = {
+            name: GaugeMetricFamily(metric, text, labels=("consumer", "namespace"))
+            for name, metric, text in _FIGURES
+        }
+        for figures in self._figures():
+            told = figures.to_dict()
+            for name, gauge in gauges.items():
+                gauge.add_metric((figures.name, figures.namespace), told[name])
+        yield from gauges.values()
 
-    def _figures(self) -> Iterator[tuple[Consumer, ConsumerFigures]]:
+    def _figures(self) -> Iterator[ConsumerFigures]:
         # Models cannot be imported before the apps are ready.
         from .models import Consumer, ConsumerStatus
         from .workers.consumers import consumer_figures
@@ -136,7 +132,7 @@ class ConsumerCollector(Collector):
             live = Consumer.objects.using(database).filter(status=ConsumerStatus.LIVE)
             for consumer in live:
                 try:
-                    yield consumer, consumer_figures(consumer, event_stores[consumer.store])
+                    yield consumer_figures(consumer, event_stores[consumer.store])
                 except (ConnectionDoesNotExist, ImproperlyConfigured, EventStoreError) as error:
                     # A gap in its series says it too; the others are not held up.
                     logger.warning(

@@ -24,9 +24,9 @@ from ..store.subscriptions import Stop
 from ..workers.consumers import consumer_figures, create_consumer, find_consumer, first_position
 from ..workers.leases import DEFAULT_LEASE
 from ..workers.reader import ReadOptions
-from .differences import TableDifference, table_differences
-from .processes import work
 from .registry import Projection, get_projection
+from .running import work
+from .table_differences import TableDifference, table_differences
 from .tables import ProjectionTables
 from .worker import ProjectionWorker
 

@@ -15,9 +15,11 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Final
 
+import django
+from django.core.exceptions import ImproperlyConfigured
+
 from ..exceptions import EventStoreError
 from ..store.subscriptions import Stop
-from . import child
 
 logger = logging.getLogger("django_eventstore")
 
@@ -55,7 +57,7 @@ def watch_processes(
         EventStoreError: a process failed (its own output says why), or all were killed. The
             others have ended.
     """
-    # Pickled here, for the process to load when Django is set up there.
+    # Pickled here, for the process to load when Django is set up there: it may import models.
     pickled = pickle.dumps(function)
     processes = [_start(pickled) for _ in range(count)]
     finished = killed = 0
@@ -94,10 +96,22 @@ def watch_processes(
 def _start(pickled: bytes) -> BaseProcess:
     # A new interpreter: after a fork, connections and locks of this one would be shared.
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=child.run, args=(pickled,))
+    process = context.Process(target=_call, args=(pickled,))
     with _blocked_signals():
         process.start()
     return process
+
+
+def _call(pickled: bytes) -> None:
+    """Set Django up in a new process, and call what was pickled.
+
+    An error that says by itself what is wrong ends the process with status 1, and no traceback.
+    """
+    django.setup()
+    try:
+        pickle.loads(pickled)()  # noqa: S301 - from our parent
+    except (EventStoreError, ImproperlyConfigured) as error:
+        raise SystemExit(str(error)) from error
 
 
 @contextmanager

@@ -45,6 +45,7 @@ LONGEST_NAME: Final = MAX_TEXT_LENGTH - len(_PREFIX)
 _SHARDS: Final = ShardConfig().shard_count
 _DIFFERENCE: Final = "difference"
 _CAUSES: Final = ("malformed", "failed")
+_FIGURES: Final = ("events", "actors", "without_fold", "skipped")
 
 
 def new_run_name() -> str:
@@ -153,13 +154,8 @@ def report_of(run: ReplayRun) -> ReplayAllReport:
     """Return what a run has come to by now."""
     run.refresh_from_db()
     findings = ReplayFinding.objects.using(run._state.db).filter(run=run)
-    report = ReplayAllReport(
-        events=run.events,
-        actors=run.actors,
-        without_fold=run.without_fold,
-        skipped=run.skipped,
-        differences=findings.filter(kind=_DIFFERENCE).count(),
-    )
+    figures = {name: getattr(run, name) for name in _FIGURES}
+    report = ReplayAllReport(**figures, differences=findings.filter(kind=_DIFFERENCE).count())
     for found in findings.filter(kind__in=_CAUSES):
         detail = json.loads(found.detail)
         first = {"position": found.position, "actor_id": detail["actor_id"]}
@@ -180,14 +176,9 @@ def record(
 ) -> None:
     """Add what a worker found, in the transaction that moves its shards on."""
     using = run._state.db
+    figures = {name: F(name) + getattr(report, name) for name in _FIGURES}
     # First: it makes other workers wait, so that the rows below have one writer at a time.
-    ReplayRun.objects.using(using).filter(pk=run.pk).update(
-        events=F("events") + report.events,
-        actors=F("actors") + report.actors,
-        without_fold=F("without_fold") + report.without_fold,
-        skipped=F("skipped") + report.skipped,
-        worked_at=Now(),
-    )
+    ReplayRun.objects.using(using).filter(pk=run.pk).update(**figures, worked_at=Now())
     for kind in _CAUSES:
         for cause_key, cause in getattr(report, kind).items():
             _add_cause(run, kind, _digest(cause_key), cause)

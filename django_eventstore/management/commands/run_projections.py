@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from ...projections import Projection, get_projections
-from ...projections.processes import work
+from ...projections.running import work
 from ...workers.parking import Parking
 from ..base import (
     EventStoreCommand,

@@ -16,7 +16,7 @@ from django.test import override_settings
 from django_eventstore import Event, event_stores
 from django_eventstore.exceptions import StoreUnavailableError
 from django_eventstore.maintenance.forwarding import Forwarder
-from django_eventstore.projections import ProjectionWorker, get_projection, processes
+from django_eventstore.projections import ProjectionWorker, get_projection, running
 from tests.support.projections.figures import agree, contents
 
 LEASE = timedelta(seconds=0.5)
@@ -115,7 +115,7 @@ def save_until(path, alias):
 
 def work_until(path, name):
     """Work on a projection until the file is there, as the command does."""
-    return processes.work([name], stop=Made(path), lease=LEASE)
+    return running.work([name], stop=Made(path), lease=LEASE)
 
 
 def work_and_tell(path, name, waits):
