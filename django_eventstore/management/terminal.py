@@ -178,8 +178,12 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.clear()
 
-    def show(self, done: int, count: int, unit: str) -> None:
-        """Show that ``done`` of the total is done, which makes ``count`` of ``unit``."""
+    def show(self, done: int, unit: str = "events", *, count: int | None = None) -> None:
+        """Show that ``done`` of the total is done, which makes ``count`` of ``unit``.
+
+        The total is in the same unit, unless ``count`` is given.
+        """
+        count = done if count is None else count
         if self._before is None:
             self._before = count
         rate = (count - self._before) / max(time.monotonic() - self.started, 0.001)

@@ -83,7 +83,7 @@ def test_progress_is_plain_lines_now_and_then_where_there_is_no_terminal(monkeyp
 
     for second in range(25):
         clock[0] = 100.0 + second
-        progress.show(second * 10, second * 10, "events")
+        progress.show(second * 10)
     progress.clear()
 
     assert out.getvalue() == "Importing 10% 100 events, 10/s\nImporting 20% 200 events, 10/s\n"
@@ -95,9 +95,9 @@ def test_the_rate_of_joined_work_leaves_out_what_was_done_before(monkeypatch):
     monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
     progress = Progress(OutputWrapper(out), "Replaying", 1000, joining=True)
 
-    progress.show(500, 500, "events")
+    progress.show(500)
     clock[0] = 110.0
-    progress.show(600, 600, "events")
+    progress.show(600)
 
     assert out.getvalue() == "Replaying 60% 600 events, 10/s\n"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from ...exceptions import EventStoreError
 from ...maintenance.replays.regression import StateDifference
-from ...maintenance.replays.report import Cause, ReplayAllReport
+from ...maintenance.replays.report import ReplayAllReport
 from ...maintenance.replays.running import compare_all, replay_all
 from ...maintenance.replays.runs import check_shareable, new_run_name
 from ...store import EventStore
@@ -28,7 +30,6 @@ def replay_everything(
     """
     if (options["handler"] is None) == (options["compare_with"] is None):
         raise wrong_arguments("With --all, give either --handler or --compare-with.")
-    show = (_ShowJson if options["format"] == "json" else _ShowText)(command)
     run = options["run"]
     if run is not None or options["workers"] > 1:
         check_shareable(store)
@@ -38,18 +39,16 @@ def replay_everything(
     total = store.get_statistics().event_count
     with command.progress("Replaying", total, joining=True) as progress:
 
-        def on_progress(report: ReplayAllReport) -> None:
-            progress.show(report.events, report.events, "events")
-
         def on_difference(difference: StateDifference) -> None:
             progress.clear()
-            show.difference(difference)
+            text = "\n".join(_difference(command, difference))
+            command.print_report(options, asdict(difference), text)
 
         shared = {
             "workers": options["workers"],
             "run": run,
             "lease": timedelta(seconds=options["lease_seconds"]),
-            "on_progress": on_progress,
+            "on_progress": lambda report: progress.show(report.events),
         }
         try:
             if options["handler"] is not None:
@@ -72,7 +71,11 @@ def replay_everything(
             if run is None:
                 raise
             raise CommandError(f"{error} To go on, run it again with --run {run}.") from error
-    show.summary(report, compared=options["compare_with"] is not None)
+    document = asdict(report)
+    for kind in ("malformed", "failed"):
+        document[kind] = list(document[kind].values())
+    lines = _summary(command, report, compared=options["compare_with"] is not None)
+    command.print_report(options, document, "\n".join(lines))
     _judge(command, report)
 
 
@@ -88,51 +91,30 @@ def _judge(command: EventStoreCommand, report: ReplayAllReport) -> None:
         raise CommandError(f"{text[0].upper()}{text[1:]}.")
 
 
-class _ShowText:
-    def __init__(self, command: EventStoreCommand) -> None:
-        self.command = command
+def _difference(command: EventStoreCommand, difference: StateDifference) -> Iterator[str]:
+    yield command.style.ERROR(printable(f"{difference.actor_id} (version {difference.version})"))
+    for text in difference.differences:
+        yield f"  {printable(text)}"
 
-    def difference(self, difference: StateDifference) -> None:
-        command = self.command
-        head = printable(f"{difference.actor_id} (version {difference.version})")
-        command.stdout.write(command.style.ERROR(head))
-        for text in difference.differences:
-            command.stdout.write(f"  {printable(text)}")
 
-    def summary(self, report: ReplayAllReport, *, compared: bool) -> None:
-        command = self.command
-        if compared:
-            command.stdout.write(
-                f"{command.plural(report.actors, 'actor')} with "
-                f"{command.plural(report.events, 'event')} compared, "
-                f"{report.differences:,} with another state; "
-                f"{report.without_fold:,} without a registered fold."
+def _summary(
+    command: EventStoreCommand, report: ReplayAllReport, *, compared: bool
+) -> Iterator[str]:
+    events = command.plural(report.events, "event")
+    if compared:
+        yield (
+            f"{command.plural(report.actors, 'actor')} with {events} compared, "
+            f"{report.differences:,} with another state; "
+            f"{report.without_fold:,} without a registered fold."
+        )
+    else:
+        yield f"{events} replayed."
+    if report.skipped:
+        skipped = command.plural(report.skipped, "malformed event")
+        yield f"  {skipped} passed over, marked as skipped"
+    for kind, causes in (("malformed", report.malformed), ("failed", report.failed)):
+        for cause in sorted(causes.values(), key=attrgetter("count"), reverse=True):
+            yield printable(
+                f"  {cause.count:,} {kind}: {cause.reason} (first: position "
+                f"{cause.first['position']}, actor {cause.first['actor_id']!r})"
             )
-        else:
-            command.stdout.write(f"{command.plural(report.events, 'event')} replayed.")
-        if report.skipped:
-            skipped = command.plural(report.skipped, "malformed event")
-            command.stdout.write(f"  {skipped} passed over, marked as skipped")
-        self._causes("malformed", report.malformed)
-        self._causes("failed", report.failed)
-
-    def _causes(self, kind: str, causes: dict[str, Cause]) -> None:
-        for cause in sorted(causes.values(), key=lambda cause: -cause.count):
-            first = cause.first
-            self.command.stdout.write(
-                printable(
-                    f"  {cause.count:,} {kind}: {cause.reason} (first: position "
-                    f"{first['position']}, actor {first['actor_id']!r})"
-                )
-            )
-
-
-class _ShowJson(_ShowText):
-    def difference(self, difference: StateDifference) -> None:
-        self.command.print_json(asdict(difference))
-
-    def summary(self, report: ReplayAllReport, *, compared: bool) -> None:
-        document = asdict(report)
-        for kind in ("malformed", "failed"):
-            document[kind] = list(document[kind].values())
-        self.command.print_json(document)

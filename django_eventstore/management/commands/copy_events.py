@@ -79,8 +79,7 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
             def on_progress(now: ImportReport) -> None:
                 nonlocal report
                 report = now
-                done = now.new + now.already_stored
-                progress.show(done, done, "events")
+                progress.show(now.new + now.already_stored)
 
             try:
                 return copy_events(
@@ -108,10 +107,12 @@ differs; 2 wrong arguments; 130 stopped by Ctrl-C (run it again to go on)"""
             def on_finding(finding: Finding) -> None:
                 progress.say(f"{finding.kind}: {finding.where}: {finding.detail}")
 
-            def on_progress(verification: Verification) -> None:
-                progress.show(verification.events, verification.events, "events")
-
-            return compare_stores(source, target, on_finding=on_finding, on_progress=on_progress)
+            return compare_stores(
+                source,
+                target,
+                on_finding=on_finding,
+                on_progress=lambda verification: progress.show(verification.events),
+            )
 
     def _print(
         self, report: ImportReport, verification: Verification | None, options: dict[str, Any]

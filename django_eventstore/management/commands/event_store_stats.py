@@ -57,15 +57,14 @@ exit status: 0; 1 the store cannot be read; 2 wrong arguments"""
 
     def _count(self, store: EventStore, total: int) -> dict[str, Any]:
         types: Counter[str] = Counter()
-        malformed = read = 0
+        malformed = 0
         with self.progress("Reading", total) as progress:
-            for item in store.read_all_with_errors():
+            for read, item in enumerate(store.read_all_with_errors(), 1):
                 if isinstance(item, ReplayError):
                     malformed += 1
                 else:
                     types[item.event_type] += 1
-                read += 1
-                progress.show(read, read, "events")
+                progress.show(read)
         return {"malformed": malformed, "event_types": dict(types.most_common())}
 
     def _print(self, document: dict[str, Any]) -> None:

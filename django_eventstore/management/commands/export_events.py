@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...maintenance.transfer import ExportReport, export_events
+from ...maintenance.transfer import export_events
 from ...store.arguments import selection
 from ..base import EventStoreCommand, moment, not_negative, stopped
 from ..terminal import printable
@@ -76,10 +76,6 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
         everything = not (selected.filters or options["after"])
         total = store.get_statistics().event_count if everything else None
         with self.progress("Exporting", total) as progress:
-
-            def on_progress(report: ExportReport) -> None:
-                progress.show(report.events, report.events, "events")
-
             try:
                 with _output(options["file"]) as stream:
                     report = export_events(
@@ -87,7 +83,7 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
                         stream.write,
                         selected=selected,
                         on_malformed=lambda error: progress.say(str(error)),
-                        on_progress=on_progress,
+                        on_progress=lambda report: progress.show(report.events),
                     )
             except KeyboardInterrupt:
                 kept = "" if options["file"] == "-" else " The file was not written."

@@ -86,7 +86,7 @@ cannot be read; 2 wrong arguments"""
                 from_start=options["from_start"],
                 stop=self.interrupt,
                 lease=timedelta(seconds=options["lease_seconds"]),
-                on_progress=lambda sent: progress.show(sent, sent, "events"),
+                on_progress=progress.show,
             )
             name = f"Forwarding from {source.alias} to {target.alias}"
             if forwarder := make_when_possible(start, name, self.interrupt):

@@ -91,7 +91,7 @@ exit status: 0 every event is stored; 1 a line was refused; 2 wrong arguments;
             def on_progress(now: ImportReport) -> None:
                 nonlocal report
                 report = now
-                progress.show(source.bytes_read, now.new + now.already_stored, "events")
+                progress.show(source.bytes_read, count=now.new + now.already_stored)
 
             try:
                 report = import_events(

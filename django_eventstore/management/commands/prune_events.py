@@ -77,7 +77,7 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
             def on_progress(now: PruneReport) -> None:
                 nonlocal report
                 report = now
-                progress.show(now.actors, now.events, "events")
+                progress.show(now.actors, count=now.events)
 
             try:
                 return prune_events(

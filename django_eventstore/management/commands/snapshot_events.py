@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...maintenance.snapshotting import EVENTS_SINCE, SnapshotReport, snapshot_actors
+from ...maintenance.snapshotting import EVENTS_SINCE, snapshot_actors
 from ..base import EventStoreCommand, not_negative
 
 
@@ -48,16 +48,13 @@ exit status: 0 all is well; 1 an actor has malformed events, or its fold failed;
             def on_failure(actor_id: str, reason: str) -> None:
                 progress.say(f"{actor_id}: no snapshot: {reason}.")
 
-            def on_progress(report: SnapshotReport) -> None:
-                progress.show(report.actors, report.actors, "actors")
-
             report = snapshot_actors(
                 store,
                 search=options["search"],
                 events_since=options["more_than"],
                 dry_run=options["dry_run"],
                 on_failure=on_failure,
-                on_progress=on_progress,
+                on_progress=lambda report: progress.show(report.actors, "actors"),
             )
         would = "would be saved" if options["dry_run"] else "saved"
         self.print_report(

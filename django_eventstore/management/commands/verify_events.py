@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -51,15 +52,11 @@ arguments; 130 stopped by Ctrl-C"""
                 progress.clear()
                 self._print(finding, options)
 
-            def on_progress(verification: Verification) -> None:
-                progress.show(verification.events, verification.events, "events")
-
-            if other := self._other(store, options):
-                verification = compare_stores(
-                    store, other, on_finding=on_finding, on_progress=on_progress
-                )
-            else:
-                verification = verify_store(store, on_finding=on_finding, on_progress=on_progress)
+            other = self._other(store, options)
+            work = partial(compare_stores, store, other) if other else partial(verify_store, store)
+            verification = work(
+                on_finding=on_finding, on_progress=lambda report: progress.show(report.events)
+            )
         self._summarise(verification, options)
 
     def _other(self, store: EventStore, options: dict[str, Any]) -> EventStore | None:
