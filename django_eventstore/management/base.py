@@ -213,6 +213,18 @@ def add_two_stores(parser: CommandParser) -> None:
     )
 
 
+def add_filters(parser: CommandParser) -> None:
+    """Add the arguments of a command that selects events."""
+    parser.add_argument(
+        "--type",
+        action="append",
+        dest="event_types",
+        metavar="TYPE",
+        help="only events of this type; may be given several times",
+    )
+    parser.add_argument("--actor", metavar="ACTOR_ID", help="only events of this actor")
+
+
 def add_format_argument(
     parser: CommandParser, formats: Sequence[str], meaning: str = "what to print"
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from ...events import ReplayError
 from ...events.json import differences, plain
 from ...folds import Fold, Folding
 from ...store import EventStore
+from .report import ReplayAllReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +29,30 @@ class StateDifference:
 
 
 def compare_folds(
-    store: EventStore, actor_id: str, one: Fold, two: Fold
-) -> Iterator[StateDifference | ReplayError | int]:
-    """Fold the actor's events with both, without snapshots.
+    store: EventStore, actor_id: str, one: Fold, two: Fold, report: ReplayAllReport
+) -> StateDifference | None:
+    """Fold the actor's events with both, without snapshots; return how the states differ.
 
-    Yields a ReplayError for each malformed event, a StateDifference if the states differ, and
-    at last how many events were folded. A fold that raises makes a state of its own: the
-    exception's text.
+    A fold that raises makes a state of its own: the exception's text.
+
+    Args:
+        report: where events, malformed ones and the difference are counted.
     """
     foldings = [one.begin(), two.begin()]
-    version = count = 0
+    version = 0
     for item in store.iter_events_with_errors(actor_id):
         if isinstance(item, ReplayError):
-            yield item
+            report.add_malformed(item)
             continue
-        version, count = item.version or version, count + 1
+        version = item.version or version
+        report.events += 1
         for folding in foldings:
             # A copy: neither fold must see what the other does to an event.
             folding.attempt(deepcopy(item))
     left, right = (plain(_result(folding)) for folding in foldings)
-    if found := [str(each) for each in differences(left, right, ("state",))]:
-        yield StateDifference(actor_id, version, found)
-    yield count
+    found = [str(each) for each in differences(left, right, ("state",))]
+    report.differences += bool(found)
+    return StateDifference(actor_id, version, found) if found else None
 
 
 def _result(folding: Folding[Any]) -> Any:

