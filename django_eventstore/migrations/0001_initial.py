@@ -1,7 +1,7 @@
 from django.db import migrations, models
 from django.db.models import CASCADE, SET_NULL
 
-from django_eventstore.backends.database import schema
+from django_eventstore.migrations import _triggers
 from django_eventstore.models.fields import CodePointField, JSONTextField, UTCDateTimeField
 
 ID = (
@@ -321,5 +321,5 @@ class Migration(migrations.Migration):
         ),
         # What no model says. Not in a transaction of its own: MariaDB has none for changes of the
         # schema.
-        migrations.RunPython(schema.install, schema.remove, atomic=False),
+        migrations.RunPython(_triggers.install, _triggers.remove, atomic=False),
     ]

@@ -1,7 +1,7 @@
 """Where the database store keeps events, actors and snapshots: to be read, never written.
 
 Rows are written by ``EventStore`` alone. The database itself refuses to change or delete an
-event (``backends/database/schema.py``).
+event (``migrations/_triggers.py``).
 """
 
 from __future__ import annotations

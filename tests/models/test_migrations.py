@@ -6,7 +6,8 @@ from django.db import OperationalError, connections, migrations, models
 from django.db.migrations.loader import MigrationLoader
 
 from django_eventstore import Event
-from django_eventstore.backends.database import DatabaseEventStore, schema
+from django_eventstore.backends.database import DatabaseEventStore
+from django_eventstore.migrations import _triggers
 from django_eventstore.models import EventRecord
 from tests.support.database import ALL, on, refused, store_on
 
@@ -47,15 +48,15 @@ def test_all_migrations_leave_what_no_model_says(scratch):
 
 
 def test_a_migration_can_alter_a_table_and_keep_all_that(scratch):
-    """As backends/database/schema.py has it: on SQLite the table is made anew."""
+    """As migrations/_triggers.py has it: on SQLite the table is made anew."""
     store = DatabaseEventStore(database="scratch")
     saved = [store.save_event(Event("a", "happened")) for _ in range(2)]
     before = MigrationLoader(scratch).project_state()
     for operation in (
-        migrations.RunPython(schema.remove, schema.install),
+        migrations.RunPython(_triggers.remove, _triggers.install),
         migrations.AlterField("actorrecord", "version", models.IntegerField()),
         migrations.AlterField("eventrecord", "version", models.IntegerField()),
-        migrations.RunPython(schema.install, schema.remove),
+        migrations.RunPython(_triggers.install, _triggers.remove),
     ):
         after = before.clone()
         operation.state_forwards("django_eventstore", after)

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .tables import ACTOR_COLUMNS, ACTORS, EVENTS, RETENTION, WRITERS
+from django_eventstore.backends.database.tables import (
+    ACTOR_COLUMNS,
+    ACTORS,
+    EVENTS,
+    RETENTION,
+    WRITERS,
+)
 
 _WITHOUT_ROWID = "WITHOUT ROWID"
 _SQLITE = (
