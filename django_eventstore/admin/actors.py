@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from math import floor
@@ -15,8 +16,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ..backends.values import ACTOR_ORDERINGS, ActorSummary
 from ..events import Event, ReplayError
-from .limits import scan
-from .scope import Crumb, Scope
+from .scanning import scan
+from .scope import Scope
 
 COLUMNS: Final = (
     ("actor_id", gettext_lazy("Actor")),
@@ -172,19 +173,18 @@ def _was_seen(actor: ActorSummary, span: timedelta) -> bool:
 
 def _with_malformed(scope: Scope) -> HttpResponse:
     """List the actors with malformed events, as far as the time allows to look."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     query = scope.request.GET.get("q", "")
 
-    def note(item: Event | ReplayError) -> bool:
-        if isinstance(item, ReplayError) and item.actor_id is not None and query in item.actor_id:
-            counts[item.actor_id] = counts.get(item.actor_id, 0) + 1
-            return counts[item.actor_id] == 1
-        return False
+    def new_actor(item: Event | ReplayError) -> str | None:
+        if not isinstance(item, ReplayError) or item.actor_id is None or query not in item.actor_id:
+            return None
+        counts[item.actor_id] += 1
+        return item.actor_id if counts[item.actor_id] == 1 else None
 
-    before = scope.integer("before")
     looked = scan(
-        scope.store.read_all_with_errors(before=before, reverse=True),
-        note,
+        scope.store.read_all_with_errors(before=scope.integer("before"), reverse=True),
+        new_actor,
         scope.deadline,
         wanted=scope.options.page_size,
     )
@@ -194,14 +194,13 @@ def _with_malformed(scope: Scope) -> HttpResponse:
         Row(summaries.get(actor_id) or ActorSummary(actor_id, 0), snapshots.get(actor_id), count)
         for actor_id, count in counts.items()
     ]
-    last = looked.last.position if looked.last else None
     return _render(
         scope,
         rows=rows,
         headers=[
             Header(str(label), None, None, name in DETAILS) for name, label in MALFORMED_COLUMNS
         ],
-        next_url=None if looked.done or last is None else scope.here(before=last),
+        next_url=scope.further(looked),
         goes_on=not looked.done,
         note=ngettext(
             "Looked through %(count)s event, newest first.",
@@ -245,6 +244,5 @@ def _render(scope: Scope, **context: Any) -> HttpResponse:
         first_url=scope.here(cursor=None, before=None)
         if scope.text("cursor") or scope.text("before")
         else None,
-        crumbs=[Crumb(scope.label, scope.url("store"))],
         **context,
     )

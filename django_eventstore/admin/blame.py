@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict, deque
-from copy import deepcopy
+import json
+from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -16,27 +15,33 @@ from ..events.json import ABSENT, Path, leaves, path_text, plain, same_json
 from ..events.validation import MAX_VERSION
 from ..folds import Fold
 from ..store import EventStore
-from .folding import UNREGISTERED, Folded, beginning, fold_of, fold_to
+from .folding import (
+    CHECKPOINT_EVERY,
+    UNREGISTERED,
+    BoundedFolding,
+    beginning,
+    fold_of,
+    fold_to,
+    remember,
+    remembered,
+)
 from .json_tree import scalar_text
-from .limits import Deadline
 from .redaction import Masked
-from .scope import Crumb, Scope
-from .timeline import actor_crumbs, latest_version
-
-LONG: Final = 1000
-"""How many events a history has of which this process remembers what it found."""
-
-KEPT: Final = 16
-"""Of how many long histories it does."""
+from .scanning import Deadline
+from .scope import Scope
+from .versions import latest_version
 
 FIRSTS_KEPT: Final = 20_000
 """For how many values of an actor's fields the first event is remembered."""
+
+EVENT_SIZE: Final = 1000
+"""About how many bytes the memory of one event takes, without its data."""
 
 CHANGES_SHOWN: Final = 200
 
 
 @dataclass(slots=True)
-class Blame(Folded):
+class Blame(BoundedFolding):
     """A state, and what is known of each of its fields.
 
     Attributes:
@@ -53,7 +58,7 @@ class Blame(Folded):
     shape: Any = None
 
     @classmethod
-    def begin(cls, begin: Folded) -> Blame:
+    def begin(cls, begin: BoundedFolding) -> Blame:
         """Return the blame of no event yet."""
         # What a snapshot already holds, nobody is known to have set.
         shape = plain(begin.state)
@@ -66,6 +71,16 @@ class Blame(Folded):
             values=dict(leaves(shape)) if begin.base else {},
             shape=shape,
         )
+
+    def copied(self) -> Self:
+        """Return a copy to go on with, while this one is still shown."""
+        copy = BoundedFolding.copied(self)
+        return replace(copy, last=dict(self.last), first=dict(self.first))
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return len(json.dumps(self.shape)) + EVENT_SIZE * (len(self.last) + len(self.first))
 
     def note(self, event: Event) -> None:
         """Note what ``event`` changed in the state."""
@@ -83,52 +98,19 @@ class Blame(Folded):
         self.values = values
 
 
-_kept: OrderedDict[tuple[Any, ...], Blame] = OrderedDict()
-_lock = threading.Lock()
-
-
 def blame_to(
     store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
 ) -> Blame:
     """Return the blame at ``version``; asked again, it goes on where it was."""
-    key = (store.alias, store.namespace, actor_id, fold.apply)
-    blame = _start(store, actor_id, key, version) or Blame.begin(
+    found = remembered(Blame, store, actor_id, fold, version) or Blame.begin(
         beginning(store, actor_id, fold, version)
     )
-    for event in blame.read(store, actor_id, version, deadline):
-        blame.note(event)
+    for event in found.read(store, actor_id, version, deadline):
+        found.note(event)
     # A fold that failed may have left its state half changed.
-    if blame.failure is None and (blame.applied >= LONG or not blame.complete):
-        _keep(key, blame)
-    return blame
-
-
-def _keep(key: tuple[Any, ...], blame: Blame) -> None:
-    """Keep a copy: a later page goes on with it while this one is still shown."""
-    try:
-        state = deepcopy(blame.state)
-    except Exception:  # a state may hold what cannot be copied: then it is folded each time
-        return
-    copy = replace(
-        blame, state=state, complete=True, last=dict(blame.last), first=dict(blame.first)
-    )
-    with _lock:
-        _kept[key] = copy
-        while len(_kept) > KEPT:
-            _kept.popitem(last=False)
-
-
-def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int) -> Blame | None:
-    """Take what is kept of the history, if it does not go beyond ``version``.
-
-    It is taken away, for whoever goes on with it changes it.
-    """
-    with _lock:
-        kept = _kept.get(key)
-        if kept is None or kept.version > version:
-            return None
-        del _kept[key]
-    return kept if kept.is_held(store, actor_id) else None
+    if found.failure is None and (found.applied >= CHECKPOINT_EVERY or not found.complete):
+        remember(store, actor_id, found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +153,7 @@ def blame(scope: Scope, actor_id: str) -> HttpResponse:
         registered=fold is not UNREGISTERED,
         redacted=scope.redaction.touches_state(actor_id, found.shape),
         tab="blame",
-        crumbs=actor_crumbs(scope, actor_id),
+        crumbs=scope.actor_crumbs(actor_id),
     )
 
 
@@ -256,10 +238,7 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         version=folded.version,
         next_url=next_url,
         failure=folded.failure,
-        crumbs=[
-            *actor_crumbs(scope, actor_id),
-            Crumb(_("Blame"), scope.url("blame", actor_id)),
-        ],
+        crumbs=[*scope.actor_crumbs(actor_id), (_("Blame"), scope.url("blame", actor_id))],
         tab="blame",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,7 +11,9 @@ from zlib import crc32
 
 from django.utils.formats import date_format
 
+from ..events import Event, ReplayError
 from .local_time import local
+from .scanning import Deadline, scan
 
 COLOURS: Final = 48
 BINS: Final = 60
@@ -72,21 +74,57 @@ class Activity:
     height: int = HEIGHT
 
 
-def activity(points: Iterable[Point]) -> Activity:
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The newest part of a history.
+
+    Attributes:
+        chart: its events over time.
+        types: the types of these.
+        malformed: how many malformed events are in it.
+        looked_at: how many events it is.
+        whole: whether it is the whole history.
+    """
+
+    chart: Activity
+    types: frozenset[str]
+    malformed: int
+    looked_at: int
+    whole: bool
+
+
+def recent_activity(
+    newest: Iterator[Event | ReplayError], at_most: int, deadline: Deadline
+) -> Recent:
+    """Look at the ``newest`` events, at so many and as far as the time allows."""
+    looked = scan(newest, _point, deadline, at_most=at_most)
+    return Recent(
+        activity(looked.found),
+        frozenset(event_type for _, event_type in looked.found),
+        looked.looked_at - len(looked.found),
+        looked.looked_at,
+        looked.done and looked.looked_at < at_most,
+    )
+
+
+def _point(item: Event | ReplayError) -> Point | None:
+    return (item.timestamp, item.event_type) if isinstance(item, Event) else None
+
+
+def activity(points: Sequence[Point]) -> Activity:
     """Return the chart of events given as (timestamp, type), in any order."""
-    given = list(points)
-    if not given:
+    if not points:
         return Activity()
-    times = [moment for moment, _ in given]
+    times = [timestamp for timestamp, _ in points]
     start, end = min(times), max(times)
     bins: list[Counter[str]] = [Counter() for _ in range(BINS)]
-    for moment, event_type in given:
-        bins[_bin(moment, start, end)][event_type] += 1
+    for timestamp, event_type in points:
+        bins[_bin(timestamp, start, end)][event_type] += 1
     highest = max(held.total() for held in bins)
-    totals = Counter(event_type for _, event_type in given)
+    totals = Counter(event_type for _, event_type in points)
     most = totals.most_common(LEGEND)
     return Activity(
-        total=len(given),
+        total=len(points),
         start=start,
         end=end,
         bars=[
@@ -100,11 +138,11 @@ def activity(points: Iterable[Point]) -> Activity:
     )
 
 
-def _bin(moment: datetime, start: datetime, end: datetime) -> int:
+def _bin(timestamp: datetime, start: datetime, end: datetime) -> int:
     span = end - start
     if span <= timedelta(0):
         return BINS // 2
-    return min(BINS - 1, int((moment - start) / span * BINS))
+    return min(BINS - 1, int((timestamp - start) / span * BINS))
 
 
 def _stack(place: int, held: Counter[str], highest: int, since: datetime) -> Iterable[Bar]:
@@ -159,19 +197,19 @@ class Lanes:
 def lanes(actors: Sequence[tuple[str, Sequence[tuple[datetime, str, str]]]]) -> Lanes:
     """Return the chart of (actor id, [(timestamp, type, label)])."""
     row = 36
-    times = [moment for _, points in actors for moment, *_ in points]
+    times = [timestamp for _, points in actors for timestamp, *_ in points]
     start, end = (min(times), max(times)) if times else (None, None)
     drawn = Lanes(start, end, [], [], WIDTH, row * len(actors))
     for number, (actor_id, points) in enumerate(actors):
         y = row * number + row * 2 / 3
         drawn.lanes.append(Lane(actor_id, y, y - 10))
-        for moment, event_type, label in points:
-            drawn.dots.append(Dot(_place(moment, start, end), y, colour(event_type), label))
+        for timestamp, event_type, label in points:
+            drawn.dots.append(Dot(_place(timestamp, start, end), y, colour(event_type), label))
     return drawn
 
 
-def _place(moment: datetime, start: datetime | None, end: datetime | None) -> float:
+def _place(timestamp: datetime, start: datetime | None, end: datetime | None) -> float:
     margin = 8
     if start is None or end is None or end <= start:
         return WIDTH / 2
-    return round(margin + (moment - start) / (end - start) * (WIDTH - 2 * margin), 2)
+    return round(margin + (timestamp - start) / (end - start) * (WIDTH - 2 * margin), 2)

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from ..events import Event
 from .charts import Lanes, lanes
 from .json_tree import brief
-from .limits import scan
-from .scope import Crumb, Scope
+from .scanning import only_events, scan
+from .scope import Scope
 
 FEWEST: Final = 2
 MOST: Final = 6
@@ -85,10 +85,7 @@ def compare(scope: Scope) -> HttpResponse:
         if any(history.older for history in histories)
         else None,
         newest_url=scope.here(upto=None) if "upto" in scope.request.GET else None,
-        crumbs=[
-            Crumb(scope.label, scope.url("store")),
-            Crumb(_("Actors"), scope.url("actors")),
-        ],
+        crumbs=scope.actor_crumbs(),
     )
 
 
@@ -105,11 +102,11 @@ def _read(scope: Scope, actor_id: str, upto: int | None) -> History:
         return History(actor_id, [])
     looked = scan(
         scope.store.iter_events_with_errors(actor_id, to_version=upto, reverse=True),
-        lambda item: isinstance(item, Event),
+        only_events,
         scope.deadline,
         wanted=PER_ACTOR + 1,
     )
-    events = [item for item in looked.found if isinstance(item, Event)]
+    events = looked.found
     older = None
     if not looked.done and events:
         # The time may be over before there are so many.

@@ -11,13 +11,12 @@ from django.utils.connection import ConnectionDoesNotExist
 from django.utils.translation import gettext as _
 
 from ..conf import event_stores
-from ..exceptions import EventStoreError, InvalidEventError
+from ..exceptions import EventStoreError
 from ..models import Consumer, ConsumerStatus
 from ..projections.registry import get_projections
 from ..store import EventStore
 from ..workers.consumers import ConsumerFigures, bookkeeping_database, consumer_figures
-from .redaction import Redaction
-from .scope import Crumb, Visit, namespaces_of
+from .scope import Visit, browsable_stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,8 @@ class Row:
 def consumers(visit: Visit) -> HttpResponse:
     """List the projections and forwarders that have begun."""
     rows = []
-    stores, broken = _stores()
+    stores, broken = browsable_stores(visit.options)
+    places = {(store.alias, store.namespace) for store in stores}
     for alias in _databases(stores):
         found = Consumer.objects.using(alias).exclude(
             status__in=(ConsumerStatus.RETIRED, ConsumerStatus.REPLAYING)
@@ -47,7 +47,9 @@ def consumers(visit: Visit) -> HttpResponse:
             rows += [
                 _row(consumer)
                 for consumer in found.order_by("name", "namespace")
-                if _may_be_seen(consumer, stores, visit)
+                # One of a store that is not configured any more says so.
+                if consumer.store not in event_stores
+                or (consumer.store, consumer.namespace) in places
             ]
         except (DatabaseError, ConnectionDoesNotExist) as error:
             broken.append((alias, error))
@@ -56,44 +58,22 @@ def consumers(visit: Visit) -> HttpResponse:
         _("Projections and forwarding"),
         rows=rows,
         broken=broken,
-        errors_hidden=Redaction(visit.options).configured,
-        crumbs=[Crumb(_("Event stores"), visit.url("stores"))],
+        errors_hidden=visit.redaction.configured,
+        crumbs=[(_("Event stores"), visit.url("stores"))],
     )
 
 
-def _stores() -> tuple[dict[str, EventStore], list[tuple[str, Exception]]]:
-    """Return the stores by their alias, and those with wrong settings: (alias, error)."""
-    stores: dict[str, EventStore] = {}
-    broken: list[tuple[str, Exception]] = []
-    for alias in event_stores:
-        try:
-            stores[alias] = event_stores[alias]
-        except ImproperlyConfigured as error:
-            broken.append((alias, error))
-    return stores, broken
-
-
-def _databases(stores: dict[str, EventStore]) -> list[str]:
+def _databases(stores: list[EventStore]) -> list[str]:
     """Return the databases where consumers keep their checkpoints."""
     return list(
         dict.fromkeys(
             [
                 router.db_for_read(Consumer),
                 *(projection.using for projection in get_projections()),
-                *map(bookkeeping_database, stores.values()),
+                *map(bookkeeping_database, stores),
             ]
         )
     )
-
-
-def _may_be_seen(consumer: Consumer, stores: dict[str, EventStore], visit: Visit) -> bool:
-    if consumer.store not in event_stores:
-        return True
-    try:
-        return consumer.namespace in namespaces_of(stores[consumer.store], visit.options)
-    except (KeyError, ImproperlyConfigured, InvalidEventError):
-        # With wrong settings it has no namespace that could be browsed.
-        return False
 
 
 def _row(consumer: Consumer) -> Row:

@@ -10,9 +10,9 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from ..events import Event, ReplayError
 from .json_tree import LARGEST_INLINE, indented, tree
 from .related import related
-from .scope import Scope
+from .scope import Scope, as_file
 from .test_code import as_test
-from .timeline import actor_crumbs
+from .versions import first_event, last_event
 
 
 def event(scope: Scope, position: int) -> HttpResponse:
@@ -24,8 +24,6 @@ def event(scope: Scope, position: int) -> HttpResponse:
         return HttpResponseRedirect(scope.url("problem", position))
     shown = scope.shown(found)
     version = found.version or 1
-    before = scope.store.get_events(found.actor_id, to_version=version - 1, limit=1, reverse=True)
-    after = scope.store.get_events(found.actor_id, version + 1, limit=1)
     payload: dict[str, Any] = {}
     if scope.sees_payload:
         text = indented(shown.to_dict())
@@ -39,12 +37,12 @@ def event(scope: Scope, position: int) -> HttpResponse:
         "event.html",
         found.event_type,
         event=shown,
-        previous=before[0] if before else None,
-        next=after[0] if after else None,
+        previous=last_event(scope.store, found.actor_id, version - 1),
+        next=first_event(scope.store, found.actor_id, version + 1),
         related=related(scope, found),
         trace_url=_trace_url(scope, found),
         redacted=scope.redaction.touches_event(found),
-        crumbs=actor_crumbs(scope, found.actor_id),
+        crumbs=scope.actor_crumbs(found.actor_id),
         **payload,
     )
 
@@ -55,9 +53,7 @@ def raw(scope: Scope, position: int) -> HttpResponse:
     if found is None:
         raise Http404("no event there")
     text = indented(scope.shown(found).to_dict())
-    response = HttpResponse(text, content_type="application/json")
-    response["Content-Disposition"] = f'attachment; filename="event-{position}.json"'
-    return response
+    return as_file(text, f"event-{position}.json", "application/json")
 
 
 def _trace_url(scope: Scope, found: Event) -> str | None:

@@ -12,7 +12,7 @@ from ..events import ReplayError
 from ..events.ndjson import to_line
 from ..events.validation import check_text
 from .redaction import Redaction
-from .scope import REDACTED, Scope
+from .scope import Scope
 
 MOST_ACTORS: Final = 1000
 
@@ -32,14 +32,14 @@ def export(scope: Scope) -> HttpResponseBase:
     for actor_id in actor_ids:
         # While the file is being sent it is too late to refuse one.
         check_text("actor_id", actor_id)
-    redaction = Redaction(scope.options, reveal=scope.can(REDACTED))
+    redaction = Redaction(scope.options, reveal=scope.may_reveal)
     if redaction.configured and redaction.reveal:
         scope.log_revealed(f"export of the actors {', '.join(map(repr, actor_ids))}")
-    response = StreamingHttpResponse(
-        _lines(scope, actor_ids, redaction), content_type="application/x-ndjson"
+    return StreamingHttpResponse(
+        _lines(scope, actor_ids, redaction),
+        content_type="application/x-ndjson",
+        headers={"Content-Disposition": 'attachment; filename="events.ndjson"'},
     )
-    response["Content-Disposition"] = 'attachment; filename="events.ndjson"'
-    return response
 
 
 def _lines(scope: Scope, actor_ids: list[str], redaction: Redaction) -> Iterator[bytes]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-
-from django.http import Http404
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from ..events import Event
 from ..events.json import leaves, path_text
@@ -48,7 +44,7 @@ class Filters:
     @property
     def active(self) -> bool:
         """Whether anything is asked for."""
-        return bool(self.by_content or self.from_version or self.to_version is not None)
+        return self != Filters()
 
     def fit(self, event: Event) -> bool:
         """Tell whether ``event``, masked as the user sees it, is wanted."""
@@ -67,38 +63,11 @@ def read_filters(scope: Scope) -> Filters:
         types=tuple(dict.fromkeys(filter(None, scope.request.GET.getlist("type")))),
         from_version=scope.integer("from") or 0,
         to_version=scope.integer("to"),
-        since=moment(scope, "since"),
-        until=moment(scope, "until", end=True),
+        since=scope.timestamp("since"),
+        until=scope.timestamp("until", end=True),
         meta=scope.text("meta"),
         path=scope.text("path") if scope.sees_payload else "",
     )
-
-
-def moment(scope: Scope, name: str, *, end: bool = False) -> datetime | None:
-    """Return a parameter as a point in time, in the current time zone unless it names one.
-
-    A date alone is its start, or its ``end``. The form's field for the time of day has a
-    parameter of its own, ``<name>_time``; without a date it is today's.
-    """
-    given, clock = scope.text(name), scope.text(f"{name}_time")
-    if not given and not clock:
-        return None
-    if clock:
-        given = f"{given or timezone.localdate().isoformat()}T{clock}"
-    try:
-        parsed = parse_datetime(given)
-        if parsed is None and (day := parse_date(given)):
-            parsed = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - made aware below
-        if parsed is not None and len(given) == 10 and end:
-            parsed += timedelta(days=1) - timedelta(microseconds=1)
-        if parsed is None:
-            raise Http404(f"{name} is no date or time")
-        aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
-        # At the ends of the calendar a time exists in one zone and not in another.
-        timezone.localtime(aware.astimezone(UTC))
-    except (ValueError, OverflowError) as error:
-        raise Http404(f"{name} is no date or time") from error
-    return aware
 
 
 def _has_metadata(event: Event, wanted: str) -> bool:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any, Final, Self, TypeVar, cast
 
 from ..events import Event, ReplayError, Snapshot
 from ..events.json import plain
 from ..folds import Fold, Folding, fold_for
 from ..store import EventStore
-from .limits import Deadline, scan
+from .scanning import Deadline, scan
+from .versions import first_event, last_event
 
 CHECKPOINT_EVERY: Final = 1000
 """After how many events a state is remembered."""
@@ -47,7 +48,7 @@ def fold_of(actor_id: str) -> Fold:
 
 
 @dataclass(slots=True)
-class Folded(Folding[Any]):
+class BoundedFolding(Folding[Any]):
     """The state of an actor, made within the time that a page has.
 
     Attributes:
@@ -64,10 +65,19 @@ class Folded(Folding[Any]):
     begins_at: int = 0
     base: int = 0
 
+    def copied(self) -> Self:
+        """Return a copy to go on with, while this one is still shown."""
+        return replace(self, state=deepcopy(self.state), complete=True)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return len(json.dumps(plain(self.state)))
+
     def is_held(self, store: EventStore, actor_id: str) -> bool:
         """Tell whether the store still has the last event."""
-        held = store.get_events(actor_id, self.version, to_version=self.version, limit=1)
-        return self.event is not None and [event.id for event in held] == [self.event.id]
+        held = first_event(store, actor_id, self.version, self.version)
+        return held is not None and self.event is not None and held.id == self.event.id
 
     def read(
         self,
@@ -100,54 +110,63 @@ class Folded(Folding[Any]):
                     return
 
 
-@dataclass(slots=True)
-class _RememberedStates:
-    by_place: OrderedDict[tuple[Any, ...], Folded] = field(default_factory=OrderedDict)
-    sizes: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+Bounded = TypeVar("Bounded", bound=BoundedFolding)
 
-    def keep(self, key: tuple[Any, ...], folded: Folded) -> None:
-        try:
-            copied = replace(folded, state=deepcopy(folded.state), complete=True)
-        except Exception:  # a state may hold what cannot be copied: then it is folded each time
-            return
-        size = len(json.dumps(plain(folded.state)))
-        place = (*key, folded.version)
-        with self.lock:
-            self.by_place[place] = copied
-            self.by_place.move_to_end(place)
-            self.sizes[place] = size
-            while len(self.by_place) > 1 and self._is_full():
-                oldest, _folded = self.by_place.popitem(last=False)
-                del self.sizes[oldest]
-
-    def _is_full(self) -> bool:
-        return len(self.by_place) > CHECKPOINTS_KEPT or sum(self.sizes.values()) > BYTES_KEPT
-
-    def nearest(self, key: tuple[Any, ...], version: int) -> Folded | None:
-        """Return the newest state of ``key`` at or below ``version``."""
-        with self.lock:
-            fitting = [
-                place for place in self.by_place if place[:-1] == key and place[-1] <= version
-            ]
-            if not fitting:
-                return None
-            place = max(fitting, key=lambda place: int(place[-1]))
-            self.by_place.move_to_end(place)
-            folded = self.by_place[place]
-            return replace(folded, state=deepcopy(folded.state))
+_remembered: OrderedDict[tuple[Any, ...], BoundedFolding] = OrderedDict()
+_sizes: dict[tuple[Any, ...], int] = {}
+_lock = threading.Lock()
 
 
-_remembered = _RememberedStates()
+def remember(store: EventStore, actor_id: str, folding: BoundedFolding) -> None:
+    """Remember a copy of what was folded: a later page goes on from there."""
+    try:
+        copied = folding.copied()
+    except Exception:  # a state may hold what cannot be copied: then it is folded each time
+        return
+    place = (*_history(type(folding), store, actor_id, folding.apply), folding.version)
+    size = folding.size
+    with _lock:
+        _remembered[place] = copied
+        _remembered.move_to_end(place)
+        _sizes[place] = size
+        while len(_remembered) > 1 and (
+            len(_remembered) > CHECKPOINTS_KEPT or sum(_sizes.values()) > BYTES_KEPT
+        ):
+            oldest, _folding = _remembered.popitem(last=False)
+            del _sizes[oldest]
 
 
-def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> Folded:
+def remembered(
+    kind: type[Bounded], store: EventStore, actor_id: str, fold: Fold, version: int
+) -> Bounded | None:
+    """Return what is remembered that is nearest to ``version`` and not beyond it.
+
+    Only if the store still has its last event: another history may have the same name.
+    """
+    history = _history(kind, store, actor_id, fold.apply)
+    with _lock:
+        fitting = [place for place in _remembered if place[:-1] == history and place[-1] <= version]
+        if not fitting:
+            return None
+        place = max(fitting, key=itemgetter(-1))
+        _remembered.move_to_end(place)
+        found = cast("Bounded", _remembered[place].copied())
+    return found if found.is_held(store, actor_id) else None
+
+
+def _history(
+    kind: type[BoundedFolding], store: EventStore, actor_id: str, apply: Callable[..., Any]
+) -> tuple[Any, ...]:
+    return (kind, store.alias, store.namespace, actor_id, apply)
+
+
+def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> BoundedFolding:
     """Return what a fold to ``version`` begins with: the initial state.
 
     Retention may have removed the beginning of the history. Then it is the oldest usable
     snapshot, which holds what is gone.
     """
-    begin = Folded(fold.apply, deepcopy(fold.initial))
+    begin = BoundedFolding(fold.apply, deepcopy(fold.initial))
     first = next(iter(store.iter_events_with_errors(actor_id, limit=1)), None)
     if isinstance(first, Event) and (first.version or 0) > 1:
         begin.begins_at = first.version or 0
@@ -159,27 +178,26 @@ def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> Fol
 
 def fold_to(
     store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
-) -> Folded:
+) -> BoundedFolding:
     """Return the state at ``version``: every event up to it, folded, no snapshot used that is not
     needed (see beginning()).
 
     States on the way are remembered, so that a fold that ran out of time goes on from there
     when it is asked for again.
     """
-    last = next(iter(store.get_events(actor_id, to_version=version, limit=1, reverse=True)), None)
+    last = last_event(store, actor_id, version)
     behind = _malformed_behind(store, actor_id, last, version, deadline)
     folded = beginning(store, actor_id, fold, version)
     if last is None or (last.version or 0) <= folded.base:
         folded.malformed = behind
         return folded
-    key = (store.alias, store.namespace, actor_id, fold.apply)
     before_last = (last.version or 1) - 1
-    folded = _start(store, actor_id, key, before_last) or folded
+    folded = remembered(BoundedFolding, store, actor_id, fold, before_last) or folded
     for _event in folded.read(store, actor_id, before_last, deadline, until=last):
         if folded.applied % CHECKPOINT_EVERY == 0:
-            _remembered.keep(key, folded)
+            remember(store, actor_id, folded)
     if not folded.complete:
-        _remembered.keep(key, folded)
+        remember(store, actor_id, folded)
         return folded
     folded.before = plain(folded.state)
     folded.attempt(last)
@@ -197,12 +215,14 @@ def _malformed_behind(
 ) -> int:
     """Count the malformed events between the last readable one, up to ``version``, and that."""
     at = (last.version or 0) if last else 0
-    following = next(iter(store.get_events(actor_id, at + 1, limit=1)), None)
+    following = first_event(store, actor_id, at + 1)
     if at == version and following is not None:
         return 0
 
-    def behind(item: Event | ReplayError) -> bool:
-        return isinstance(item, ReplayError) and _stands_between(item, last, following)
+    def behind(item: Event | ReplayError) -> ReplayError | None:
+        if isinstance(item, ReplayError) and _stands_between(item, last, following):
+            return item
+        return None
 
     items = store.iter_events_with_errors(actor_id, at, to_version=version)
     found = scan(items, behind, deadline, wanted=MALFORMED_COUNTED)
@@ -230,9 +250,9 @@ def fold_from_snapshot(
     snapshot: Snapshot,
     version: int,
     deadline: Deadline,
-) -> Folded:
+) -> BoundedFolding:
     """Return the state at ``version``, from a snapshot and the events since."""
-    folded = Folded(fold.apply, deepcopy(snapshot.state), snapshot.version)
+    folded = BoundedFolding(fold.apply, deepcopy(snapshot.state), snapshot.version)
     for _event in folded.read(store, actor_id, version, deadline):
         pass
     return folded
@@ -248,29 +268,3 @@ def usable_snapshot(
             return item
         unusable = unusable or item
     return unusable
-
-
-def _start(store: EventStore, actor_id: str, key: tuple[Any, ...], version: int) -> Folded | None:
-    """Return a remembered state whose last event the store still has."""
-    found = _remembered.nearest(key, version)
-    return found if found is not None and found.is_held(store, actor_id) else None
-
-
-def version_at(store: EventStore, actor_id: str, latest: int, moment: datetime) -> int:
-    """Return the version of the last event at or before ``moment``, 0 if none was.
-
-    Halves the range of versions, so it reads few events of a long history; it goes by the
-    timestamps growing with the versions.
-    """
-    low, high, found = 1, latest, 0
-    while low <= high:
-        middle = (low + high) // 2
-        event = next(iter(store.get_events(actor_id, middle, to_version=high, limit=1)), None)
-        if event is None:
-            high = middle - 1
-        elif event.timestamp <= moment:
-            found = event.version or 0
-            low = found + 1
-        else:
-            high = middle - 1
-    return found

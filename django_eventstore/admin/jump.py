@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
-from ..conf import event_stores
 from ..exceptions import InvalidEventError
 from .raw_content import readable
-from .scope import NO_NAMESPACE, Scope, namespaces_of
+from .scope import Scope, Visit, browsable_stores, store_label
 
 ACTORS = 8
 SECONDS = 0.5
@@ -22,12 +20,9 @@ def jump(scope: Scope) -> HttpResponse:
     suggestions = [*_pages(scope, typed), *_stores(scope, typed)]
     if typed:
         suggestions = [*_actors(scope, typed), *suggestions, *_events(scope, typed)]
+    names = ("kind", "label", "url")
     return JsonResponse(
-        {
-            "suggestions": [
-                {"kind": kind, "label": label, "url": url} for kind, label, url in suggestions
-            ]
-        }
+        {"suggestions": [dict(zip(names, found, strict=True)) for found in suggestions]}
     )
 
 
@@ -47,21 +42,12 @@ def _pages(scope: Scope, typed: str) -> list[Suggestion]:
 
 
 def _stores(scope: Scope, typed: str) -> list[Suggestion]:
-    found = []
-    for alias in event_stores:
-        try:
-            namespaces = namespaces_of(event_stores[alias], scope.options)
-        except (ImproperlyConfigured, InvalidEventError):  # the list of stores says what is wrong
-            continue
-        for namespace in namespaces:
-            label = f"{alias} / {namespace}" if namespace else alias
-            if typed.casefold() in label.casefold():
-                found.append((_("Store"), label, _store_url(scope, alias, namespace)))
-    return found
-
-
-def _store_url(scope: Scope, alias: str, namespace: str) -> str:
-    return super(Scope, scope).url("store", alias, namespace or NO_NAMESPACE)
+    stores, _broken = browsable_stores(scope.options)
+    return [
+        (_("Store"), label, Visit.url(scope, "store", store.alias, store.namespace))
+        for store in stores
+        if typed.casefold() in (label := store_label(store)).casefold()
+    ]
 
 
 def _actors(scope: Scope, typed: str) -> list[Suggestion]:
@@ -77,11 +63,12 @@ def _actors(scope: Scope, typed: str) -> list[Suggestion]:
 
 
 def _events(scope: Scope, typed: str) -> list[Suggestion]:
-    suggestions = []
-    if typed.isascii() and typed.isdecimal() and len(typed) < 20:
-        suggestions.append((_("Event at position"), typed, scope.url("event", int(typed))))
-    suggestions.append((_("Events with id"), typed, scope.url("search", id=typed)))
-    suggestions.append((_("Events of correlation"), typed, scope.url("search", correlation=typed)))
-    suggestions.append((_("Events of type"), typed, scope.url("search", type=typed)))
-    suggestions.append((_("Events of user"), typed, scope.url("search", user=typed)))
-    return suggestions
+    is_position = typed.isascii() and typed.isdecimal() and len(typed) < 20
+    at = [(_("Event at position"), typed, scope.url("event", int(typed)))] if is_position else []
+    return [
+        *at,
+        (_("Events with id"), typed, scope.url("search", id=typed)),
+        (_("Events of correlation"), typed, scope.url("search", correlation=typed)),
+        (_("Events of type"), typed, scope.url("search", type=typed)),
+        (_("Events of user"), typed, scope.url("search", user=typed)),
+    ]

@@ -18,9 +18,10 @@ from django.utils.translation import gettext as _
 
 from ..events import Event, ReplayError
 from ..models import SkippedEvent
-from .limits import scan
+from .access import SKIP
 from .raw_content import Content, as_bytes
-from .scope import SKIP, Crumb, Scope
+from .scanning import only_errors, scan
+from .scope import Scope, as_file
 
 MOST_FOUND: Final = 500
 LONGEST_REASON: Final = 1000
@@ -44,25 +45,22 @@ def malformed(scope: Scope) -> HttpResponse:
     before = scope.integer("before")
     looked = scan(
         scope.store.read_all_with_errors(before=before, reverse=True),
-        lambda item: isinstance(item, ReplayError),
+        only_errors,
         scope.deadline,
         wanted=MOST_FOUND,
     )
     groups: dict[str, Group] = {}
-    for item in looked.found:
-        if isinstance(item, ReplayError):
-            cause = scope.cause(item)
-            groups.setdefault(cause, Group(cause)).errors.append(item)
-    last = looked.last.position if looked.last else None
+    for error in looked.found:
+        cause = scope.cause(error)
+        groups.setdefault(cause, Group(cause)).errors.append(error)
     return scope.render(
         "malformed.html",
         _("Malformed events"),
         groups=sorted(groups.values(), key=lambda group: -len(group.errors)),
         looked=looked,
         reached=None if looked.done else looked.last,
-        next_url=None if looked.done or last is None else scope.here(before=last),
+        next_url=scope.further(looked),
         first_url=scope.here(before=None) if before is not None else None,
-        crumbs=[Crumb(scope.label, scope.url("store"))],
     )
 
 
@@ -93,32 +91,31 @@ def problem(scope: Scope, position: int) -> HttpResponse:
         ).first()
         if found.skipped is not None
         else None,
-        crumbs=[
-            Crumb(scope.label, scope.url("store")),
-            Crumb(_("Malformed events"), scope.url("malformed")),
-        ],
+        crumbs=[*scope.crumbs, (_("Malformed events"), scope.url("malformed"))],
     )
+
+
+def _find(scope: Scope, position: int) -> ReplayError:
+    found = scope.store.get_event_with_errors(position)
+    if not isinstance(found, ReplayError):
+        raise Http404("no malformed event there")
+    return found
 
 
 def raw(scope: Scope, position: int) -> HttpResponse:
     """Send the raw content as a file of bytes."""
-    found = scope.store.get_event_with_errors(position)
-    if not isinstance(found, ReplayError):
-        raise Http404("no malformed event there")
+    found = _find(scope, position)
     if not scope.sees_content(found):
         raise Http404("raw content is redacted")
-    response = HttpResponse(as_bytes(found.raw), content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="malformed-{position}.bin"'
-    return response
+    name = f"malformed-{position}.bin"
+    return as_file(as_bytes(found.raw), name, "application/octet-stream")
 
 
 def skip(scope: Scope, position: int) -> HttpResponseBase:
     """Record that somebody marked a malformed event as skipped, and why."""
     if scope.request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    found = scope.store.get_event_with_errors(position)
-    if not isinstance(found, ReplayError):
-        raise Http404("no malformed event there")
+    found = _find(scope, position)
     # A browser counts a line break as one character, and sends two.
     reason = scope.request.POST.get("reason", "").replace("\r\n", "\n").replace("\x00", "").strip()
     if not reason or len(reason) > LONGEST_REASON:

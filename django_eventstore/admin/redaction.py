@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,8 +11,6 @@ from typing import Any
 from ..events import Event, ReplayError
 from ..exceptions import InvalidEventError
 from .options import AdminOptions
-
-audit = logging.getLogger("django_eventstore.audit")
 
 Path = Sequence[str]
 

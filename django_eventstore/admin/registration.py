@@ -10,9 +10,8 @@ from django.http import HttpRequest
 from django.urls import URLPattern
 
 from ..models import EventStore, SkippedEvent
+from .access import Access
 from .options import admin_options, check_admin_options
-from .redaction import Redaction
-from .scope import PAYLOAD
 from .urls import addresses
 
 checks.register(check_admin_options, "event_stores")
@@ -51,5 +50,5 @@ class SkippedEventAdmin(_ReadOnly):
 
         It may be older than the settings that redact the data now.
         """
-        hides = Redaction(admin_options()).hides_raw()
-        return ("problem",) if hides or not request.user.has_perm(PAYLOAD) else ()
+        access = Access(request, admin_options())
+        return () if access.sees_payload and not access.redaction.configured else ("problem",)

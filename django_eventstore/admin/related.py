@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ..events import Event, ReplayError
-from .limits import scan
+from .scanning import scan
 from .scope import Scope
 
 MOST: Final = 200
@@ -79,45 +79,42 @@ def related(scope: Scope, event: Event) -> Related:
 
 def _effects_behind(scope: Scope, event: Event, known: set[str]) -> list[Event]:
     """Return effects of another correlation, or of none, among the events behind."""
-    looked = scan(
-        scope.store.read_all_with_errors(after=event.position, limit=BEHIND),
-        lambda item: (
-            isinstance(item, Event) and item.causation_id == event.id and item.id not in known
-        ),
-        scope.deadline,
-        wanted=MOST,
-    )
-    return [item for item in looked.found if isinstance(item, Event)]
+
+    def is_new_effect(item: Event | ReplayError) -> Event | None:
+        if not isinstance(item, Event) or item.causation_id != event.id or item.id in known:
+            return None
+        return item
+
+    behind = scope.store.read_all_with_errors(after=event.position, limit=BEHIND)
+    return scan(behind, is_new_effect, scope.deadline, wanted=MOST).found
 
 
 def _look_around(scope: Scope, event: Event, correlation: str, found: Related) -> list[Event]:
     """Read backwards and forwards from the event: what belongs together is mostly close by."""
 
-    def belongs(item: Event | ReplayError) -> bool:
-        return isinstance(item, Event) and (
+    def belongs(item: Event | ReplayError) -> Event | None:
+        if not isinstance(item, Event):
+            return None
+        fits = (
             item.correlation_id == correlation
             or item.id in (event.causation_id, correlation)
             or item.causation_id == event.id
         )
+        return item if fits else None
 
     near = 5000
     position = event.position or 0
-    earlier = scan(
-        scope.store.read_all_with_errors(before=position, reverse=True, limit=near),
-        belongs,
-        scope.deadline,
-        wanted=MOST // 2,
-    )
-    later = scan(
-        scope.store.read_all_with_errors(after=position, limit=near),
-        belongs,
-        scope.deadline,
-        wanted=MOST // 2,
-    )
-    found.looked_at = earlier.looked_at + later.looked_at
-    found.more = MOST // 2 in (len(earlier.found), len(later.found))
-    items = [*reversed(earlier.found), event, *later.found]
-    return [item for item in items if isinstance(item, Event)]
+
+    def look(items: Iterator[Event | ReplayError]) -> list[Event]:
+        looked = scan(items, belongs, scope.deadline, wanted=MOST // 2)
+        found.looked_at += looked.looked_at
+        found.more = found.more or len(looked.found) == MOST // 2
+        return looked.found
+
+    store = scope.store
+    earlier = look(store.read_all_with_errors(before=position, reverse=True, limit=near))
+    later = look(store.read_all_with_errors(after=position, limit=near))
+    return [*reversed(earlier), event, *later]
 
 
 def _walk(events: list[Event], by_id: dict[str, Event]) -> Iterator[Step]:

@@ -1,72 +1,57 @@
-"""Which store a page is about, who looks at it, and how pages are guarded and rendered."""
+"""Which store a page is about, what its address says, and how pages are guarded and rendered."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
-from django.utils.functional import cached_property
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from ..conf import event_stores
-from ..events import Event, ReplayError
-from ..events.json import plain
 from ..events.validation import MAX_VERSION
 from ..exceptions import InvalidEventError, StoreUnavailableError, UnsupportedOperation
 from ..store import EventStore
+from .access import Access, demand
 from .compat import BREADCRUMBS_ARE_LISTS
-from .limits import Deadline
 from .options import AdminOptions, admin_options
-from .redaction import Redaction, audit, cause_of, kind_of
+from .scanning import Deadline, Scan
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
 
-VIEW: Final = "django_eventstore.view_eventstore"
-PAYLOAD: Final = "django_eventstore.view_payload"
-REDACTED: Final = "django_eventstore.view_redacted"
-SKIP: Final = "django_eventstore.skip_malformedevent"
-
-NO_NAMESPACE: Final = "-"
-"""The default namespace in an address; no namespace has that name."""
+Crumb = tuple[str, str]
+"""A step of the way to a page: its label and its address."""
 
 
-class Visit:
+class Visit(Access):
     """One request to one of the pages.
 
     Attributes:
-        request: the request; its user may see the lists.
         site: the admin site the page belongs to.
-        options: the settings in force.
     """
 
-    def __init__(self, request: HttpRequest, site: AdminSite) -> None:
-        self.request = request
+    def __init__(
+        self, request: HttpRequest, site: AdminSite, alias: str = "", namespace: str = ""
+    ) -> None:
+        super().__init__(request, admin_options(), alias, namespace)
         self.site = site
-        self.options: AdminOptions = admin_options()
-
-    def can(self, permission: str) -> bool:
-        """Tell whether the user has a permission."""
-        return self.request.user.has_perm(permission)
-
-    @property
-    def sees_payload(self) -> bool:
-        """Whether data, states and raw content may be shown."""
-        return self.can(PAYLOAD)
 
     def url(self, name: str, *args: Any, **query: Any) -> str:
-        """Return the address of a page of this admin site; ``query`` leaves out None."""
-        address = reverse(f"admin:eventstore_{name}", args=args, current_app=self.site.name)
-        return _with_query(address, query)
+        """Return the address of a page of this admin site; ``query`` leaves out None and ""."""
+        given = {name: value for name, value in query.items() if value not in (None, "")}
+        return reverse(
+            f"admin:eventstore_{name}", args=args, current_app=self.site.name, query=given
+        )
 
     @property
     def quick_open(self) -> dict[str, str] | None:
@@ -74,19 +59,11 @@ class Visit:
 
         On a page about all stores it looks in the first one, and suggests the others.
         """
-        for alias in event_stores:
-            try:
-                namespace = namespaces_of(event_stores[alias], self.options)[0]
-            except (ImproperlyConfigured, InvalidEventError):  # the list of stores says so
-                continue
-            return self._quick_open(alias, namespace)
-        return None
+        stores, _broken = browsable_stores(self.options)
+        return self._quick_open(stores[0].alias or "", stores[0].namespace) if stores else None
 
     def _quick_open(self, alias: str, namespace: str) -> dict[str, str]:
-        return {
-            name: Visit.url(self, name, alias, namespace or NO_NAMESPACE)
-            for name in ("jump", "actors")
-        }
+        return {name: Visit.url(self, name, alias, namespace) for name in ("jump", "actors")}
 
     def render(
         self, template: str, title: str, *, status: int = 200, **context: Any
@@ -112,20 +89,45 @@ class Visit:
         """Return a parameter without blanks around it, "" if absent."""
         return self.request.GET.get(name, "").strip()
 
-    def integer(self, name: str, *, minimum: int = 0) -> int | None:
+    def integer(self, name: str) -> int | None:
         """Return a parameter as an integer, None if absent; 404 if it is none."""
         given = self.text(name)
-        return self.number(name, given, minimum=minimum) if given else None
+        return self.number(name, given) if given else None
 
     @staticmethod
-    def number(name: str, given: str, *, minimum: int = 0) -> int:
+    def number(name: str, given: str) -> int:
         """Return the text of a parameter as an integer; 404 if it is none."""
         if not (given.isascii() and given.isdecimal() and len(given) < 20):
             raise Http404(f"{name} is no number")
-        number = int(given)
-        if not minimum <= number <= MAX_VERSION:
+        if int(given) > MAX_VERSION:
             raise Http404(f"{name} is out of range")
-        return number
+        return int(given)
+
+    def timestamp(self, name: str, *, end: bool = False) -> datetime | None:
+        """Return a parameter as a point in time, in the current time zone unless it names one.
+
+        A date alone is its start, or its ``end``. The form's field for the time of day has a
+        parameter of its own, ``<name>_time``; without a date it is today's.
+        """
+        given, clock = self.text(name), self.text(f"{name}_time")
+        if not given and not clock:
+            return None
+        if clock:
+            given = f"{given or timezone.localdate().isoformat()}T{clock}"
+        try:
+            parsed = parse_datetime(given)
+            if parsed is None and (day := parse_date(given)):
+                parsed = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - made aware below
+            if parsed is not None and len(given) == 10 and end:
+                parsed += timedelta(days=1) - timedelta(microseconds=1)
+            if parsed is None:
+                raise Http404(f"{name} is no date or time")
+            aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+            # At the ends of the calendar a time exists in one zone and not in another.
+            timezone.localtime(aware.astimezone(UTC))
+        except (ValueError, OverflowError) as error:
+            raise Http404(f"{name} is no date or time") from error
+        return aware
 
     def here(self, **changed: Any) -> str:
         """Return this page's address with some parameters changed; None removes one."""
@@ -144,18 +146,14 @@ class Scope(Visit):
     """A visit to one store, in one namespace.
 
     Attributes:
-        alias: the store's alias.
-        namespace: the namespace.
         store: the store, in the namespace.
+        deadline: when the page must have read enough.
     """
 
     def __init__(self, request: HttpRequest, site: AdminSite, alias: str, namespace: str) -> None:
-        super().__init__(request, site)
-        self.alias = alias
-        self.namespace = namespace
+        super().__init__(request, site, alias, namespace)
         self.store = _find_store(alias, namespace, self.options)
         self.deadline = Deadline(self.options.time_limit)
-        self._logged: set[str] = set()
 
     @property
     def quick_open(self) -> dict[str, str]:
@@ -165,114 +163,73 @@ class Scope(Visit):
     @property
     def label(self) -> str:
         """The store and its namespace, for people."""
-        return f"{self.alias} / {self.namespace}" if self.namespace else self.alias
+        return store_label(self.store)
+
+    @property
+    def crumbs(self) -> list[Crumb]:
+        """The way to the pages of this store."""
+        return [(self.label, self.url("store"))]
+
+    def actor_crumbs(self, actor_id: str | None = None) -> list[Crumb]:
+        """Return the way to an actor, and through it if it is given."""
+        actor = [(actor_id, self.url("actor", actor_id))] if actor_id is not None else []
+        return [*self.crumbs, (_("Actors"), self.url("actors")), *actor]
+
+    def further(self, looked: Scan[Any, Any]) -> str | None:
+        """Return the address that looks on where a look stopped, None if it looked at all."""
+        position = looked.last.position if looked.last and not looked.done else None
+        return None if position is None else self.here(before=position)
 
     def url(self, name: str, *args: Any, **query: Any) -> str:
         """Return the address of a page of this store, or of the list of stores."""
         if name in ("stores", "consumers"):
             return super().url(name, **query)
-        return super().url(name, self.alias, self.namespace or NO_NAMESPACE, *args, **query)
+        return super().url(name, self.alias, self.namespace, *args, **query)
 
     def render(
         self, template: str, title: str, *, status: int = 200, **context: Any
     ) -> TemplateResponse:
         """Return the page ``template``."""
-        return super().render(
-            template, title, status=status, **{"scope": self, "crumbs": (), **context}
-        )
+        values = {"scope": self, "crumbs": self.crumbs, **context}
+        return super().render(template, title, status=status, **values)
 
-    @cached_property
-    def redaction(self) -> Redaction:
-        """What to mask: everything configured, unless the user asks, and may, see it (logged)."""
-        return Redaction(self.options, reveal=self.reveals)
-
-    @cached_property
-    def reveals(self) -> bool:
-        """Whether the user asked to see redacted values; 403 without the permission."""
-        if "reveal" not in self.request.GET:
-            return False
-        if not self.may_reveal:
-            raise PermissionDenied
-        return True
-
-    @property
-    def may_reveal(self) -> bool:
-        """Whether the user may see redacted values."""
-        return self.sees_payload and self.can(REDACTED)
-
-    def log_revealed(self, what: str) -> None:
-        """Log that the user saw redacted values: once for each thing on a page."""
-        if what in self._logged:
-            return
-        self._logged.add(what)
-        audit.info(
-            "%s viewed redacted values: %s (store %r, namespace %r)",
-            self.request.user.get_username(),
-            what,
-            self.alias,
-            self.namespace,
-            extra={
-                "user": self.request.user.get_username(),
-                "store": self.alias,
-                "namespace": self.namespace,
-                "viewed": what,
-            },
-        )
-
-    def shown(self, event: Event) -> Event:
-        """Return ``event`` as this user may see it: no data, masked data, or all (logged)."""
-        if self.reveals and self.redaction.touches_event(event):
-            self.log_revealed(f"event {event.id} of actor {event.actor_id!r}")
-        return self.redaction.event(event)
-
-    def sees_raw(self, what: str) -> bool:
-        """Tell whether the user may see what redacted values may be quoted in (then logged)."""
-        if not self.sees_payload or self.redaction.hides_raw():
-            return False
-        if self.redaction.configured:
-            self.log_revealed(what)
-        return True
-
-    def sees_content(self, error: ReplayError) -> bool:
-        """Tell whether the user may see the content of a malformed event (then logged)."""
-        return self.sees_raw(f"malformed event at position {error.position}")
-
-    def reason(self, error: ReplayError) -> str:
-        """Return why an event is malformed; for who may not see its content, the kind alone."""
-        return str(error.error) if self.sees_content(error) else kind_of(error)
-
-    def cause(self, error: ReplayError) -> str:
-        """Return what it has in common with others; for who may not see it, the kind alone."""
-        return cause_of(error) if self.sees_content(error) else kind_of(error)
-
-    def failure(self, error: Exception) -> str:
-        """Return why a fold failed; where something is redacted, not in its own words."""
-        kind = type(error).__name__
-        seen = self.sees_raw(f"why a fold failed, at {self.request.path}")
-        return f"{kind}: {error}" if seen else kind
-
-    def shown_state(self, actor_id: str, state: Any) -> Any:
-        """Return an actor's state, plain, as this user may see it: masked, or all (logged)."""
-        shown = plain(state)
-        if self.reveals and self.redaction.touches_state(actor_id, shown):
-            self.log_revealed(f"state of actor {actor_id!r}")
-        return self.redaction.state(actor_id, shown)
+    def problem(self, title: str, error: Exception, *, status: int) -> TemplateResponse:
+        """Return the page that says why there is no other."""
+        return self.render("problem.html", title, status=status, error=error, crumbs=())
 
 
-@dataclass(frozen=True, slots=True)
-class Crumb:
-    """A step of the way to a page."""
-
-    label: str
-    url: str
-
-
-def _with_query(address: str, query: dict[str, Any]) -> str:
-    given = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{address}?{urlencode(given, doseq=True)}" if given else address
+def as_file(content: str | bytes, name: str, content_type: str) -> HttpResponse:
+    """Return a response that a browser saves as a file."""
+    disposition = f'attachment; filename="{name}"'
+    return HttpResponse(
+        content, content_type=content_type, headers={"Content-Disposition": disposition}
+    )
 
 
-def namespaces_of(store: EventStore, options: AdminOptions) -> list[str]:
+def store_label(store: EventStore) -> str:
+    """Return a store and its namespace, for people."""
+    return f"{store.alias} / {store.namespace}" if store.namespace else str(store.alias)
+
+
+def browsable_stores(
+    options: AdminOptions,
+) -> tuple[list[EventStore], list[tuple[str, Exception]]]:
+    """Return each store in each namespace that may be browsed, and (alias, error) of the others.
+
+    These have wrong settings.
+    """
+    stores: list[EventStore] = []
+    broken: list[tuple[str, Exception]] = []
+    for alias in event_stores:
+        try:
+            store: EventStore = event_stores[alias]
+            stores += map(store.with_namespace, _namespaces(store, options))
+        except (ImproperlyConfigured, InvalidEventError) as error:
+            broken.append((alias, error))
+    return stores, broken
+
+
+def _namespaces(store: EventStore, options: AdminOptions) -> list[str]:
     """Return the namespaces of a store that may be browsed: its own, then the configured ones."""
     further = options.namespaces.get(store.alias or "", ())
     return list(dict.fromkeys([store.namespace, *further]))
@@ -283,7 +240,7 @@ def _find_store(alias: str, namespace: str, options: AdminOptions) -> EventStore
         store: EventStore = event_stores[alias]
     except ConnectionDoesNotExist as error:
         raise Http404("no such store") from error
-    if namespace not in namespaces_of(store, options):
+    if namespace not in _namespaces(store, options):
         raise Http404("no such namespace")
     return store.with_namespace(namespace)
 
@@ -296,8 +253,7 @@ def visit_page(view: View, site: AdminSite) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest) -> HttpResponseBase:
-        if not request.user.has_perm(VIEW):
-            raise PermissionDenied
+        demand(request)
         return view(Visit(request, site))
 
     return site.admin_view(guarded)
@@ -314,8 +270,7 @@ def store_page(view: View, site: AdminSite, *permissions: str) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, alias: str, namespace: str, **given: Any) -> HttpResponseBase:
-        if not all(map(request.user.has_perm, (VIEW, *permissions))):
-            raise PermissionDenied
+        demand(request, *permissions)
         try:
             scope = Scope(request, site, alias, namespace)
         except ImproperlyConfigured as error:
@@ -331,9 +286,9 @@ def store_page(view: View, site: AdminSite, *permissions: str) -> View:
             raise Http404(str(error)) from error
         except (StoreUnavailableError, DatabaseError) as error:
             # A database that answers may still lack the tables: it was not migrated.
-            return scope.render("problem.html", _("Store unavailable"), status=503, error=error)
+            return scope.problem(_("Store unavailable"), error, status=503)
         except UnsupportedOperation as error:
-            return scope.render("problem.html", _("Not supported"), status=501, error=error)
+            return scope.problem(_("Not supported"), error, status=501)
         return response
 
     return site.admin_view(guarded)

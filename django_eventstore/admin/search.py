@@ -13,10 +13,9 @@ from django.utils.translation import gettext as _
 
 from ..events import Event, ReplayError
 from ..store import EventStore
-from .filters import moment
 from .json_tree import brief
-from .limits import Scan, scan
-from .scope import Crumb, Scope
+from .scanning import Scan, scan
+from .scope import Scope
 
 WINDOW: Final = 100_000
 """How many positions a database looks through at first before the time is looked at."""
@@ -48,33 +47,23 @@ class Query:
     until: datetime | None = None
 
     @property
-    def asks(self) -> bool:
-        """Whether anything is searched for."""
-        return bool(
-            self.event_id
-            or self.correlation_id
-            or self.user_id
-            or self.event_type
-            or self.since
-            or self.until
-        )
-
-    @property
     def is_for_the_store(self) -> bool:
         """Whether a store with an index of ids has to look through all events for it."""
         return not self.correlation_id and bool(self.event_type or self.since or self.until)
 
-    def fits(self, item: Item) -> bool:
-        """Tell whether an event is wanted."""
-        return (
-            isinstance(item, Event)
-            and (not self.event_id or item.id == self.event_id)
+    def wanted(self, item: Item) -> Event | None:
+        """Keep an event that all of it fits."""
+        if not isinstance(item, Event):
+            return None
+        fits = (
+            (not self.event_id or item.id == self.event_id)
             and (not self.correlation_id or item.correlation_id == self.correlation_id)
             and (not self.user_id or item.user_id == self.user_id)
             and (not self.event_type or item.event_type == self.event_type)
             and (self.since is None or item.timestamp >= self.since)
             and (self.until is None or item.timestamp <= self.until)
         )
+        return item if fits else None
 
 
 def search(scope: Scope) -> HttpResponse:
@@ -84,61 +73,49 @@ def search(scope: Scope) -> HttpResponse:
         scope.text("correlation"),
         scope.text("user"),
         scope.text("type"),
-        moment(scope, "since"),
-        moment(scope, "until", end=True),
+        scope.timestamp("since"),
+        scope.timestamp("until", end=True),
     )
-    looked = _search(scope, query) if query.asks else None
-    found = [item for item in looked.found if isinstance(item, Event)] if looked else []
-    last = looked.last if looked and not looked.done else None
-    next_position = last.position if last else None
+    looked = _search(scope, query) if query != Query() else None
     return scope.render(
         "search.html",
         _("Search"),
         query=query,
         rows=[
             (event, brief(scope.shown(event).data, 80) if scope.sees_payload else "")
-            for event in found
+            for event in (looked.found if looked else ())
         ],
         looked=looked,
-        reached=_reached(scope, last),
-        next_url=None if next_position is None else scope.here(before=next_position),
+        reached=_reached(scope, looked.last) if looked and not looked.done else None,
+        next_url=scope.further(looked) if looked else None,
         first_url=scope.here(before=None) if scope.text("before") else None,
-        crumbs=[Crumb(scope.label, scope.url("store"))],
     )
 
 
-def _search(scope: Scope, query: Query) -> Scan[Item]:
+def _search(scope: Scope, query: Query) -> Scan[Item, Event]:
     store = scope.store
-    if query.event_id and store.backend.supports_lookup:
+    lookup = store.backend.supports_lookup
+    if query.event_id and lookup:
         event = store.get_event_by_id(query.event_id)
-        found: list[Item] = [event] if event and query.fits(event) else []
+        found = [event] if event and query.wanted(event) else []
         return Scan(found, len(found), event, done=True)
     before = scope.integer("before")
-    if store.backend.supports_lookup and query.is_for_the_store:
-        looked = scan(
-            _windows(store, query, before),
-            query.fits,
-            scope.deadline,
-            wanted=scope.options.page_size,
+    by_windows = lookup and query.is_for_the_store
+    items: Iterator[Item] = (
+        _windows(store, query, before)
+        if by_windows
+        else store.read_all_with_errors(
+            before=before,
+            reverse=True,
+            # Elsewhere each event is looked at here, so that the time can be watched.
+            correlation_id=(query.correlation_id or None) if lookup else None,
         )
+    )
+    looked = scan(items, query.wanted, scope.deadline, wanted=scope.options.page_size)
+    if by_windows:
         # The database looked through the others, however many they are.
         looked.looked_at = len(looked.found)
-        return looked
-    return scan(
-        _candidates(store, query, before),
-        query.fits,
-        scope.deadline,
-        wanted=scope.options.page_size,
-    )
-
-
-def _candidates(store: EventStore, query: Query, before: int | None) -> Iterator[Item]:
-    return store.read_all_with_errors(
-        before=before,
-        reverse=True,
-        # Elsewhere each event is looked at here, so that the time can be watched.
-        correlation_id=(query.correlation_id or None) if store.backend.supports_lookup else None,
-    )
+    return looked
 
 
 def _windows(store: EventStore, query: Query, before: int | None) -> Iterator[Item]:

@@ -13,19 +13,17 @@ from django.utils.translation import gettext as _
 from ..events import ReplayError, Snapshot
 from ..events.json import Difference, leaf_differences, plain, same_json
 from ..folds import Fold
-from .filters import moment
 from .folding import (
     UNREGISTERED,
-    Folded,
+    BoundedFolding,
     fold_from_snapshot,
     fold_of,
     fold_to,
     usable_snapshot,
-    version_at,
 )
 from .json_tree import LARGEST_INLINE, indented, tree
-from .scope import Scope
-from .timeline import actor_crumbs, latest_version
+from .scope import Scope, as_file
+from .versions import first_event, last_event, latest_version, version_at
 
 LARGEST_SLIDER = 2**53
 """Beyond this a browser's slider cannot name each version."""
@@ -43,7 +41,7 @@ class Shown:
         size: how many bytes it has as JSON.
     """
 
-    folded: Folded
+    folded: BoundedFolding
     state: Any
     tree: SafeString
     text: str | None
@@ -74,7 +72,7 @@ class SnapshotCheck:
 def state(scope: Scope, actor_id: str) -> HttpResponse:
     """Show an actor's state at a version, beside the version before or any other."""
     latest = latest_version(scope, actor_id)
-    at = moment(scope, "at", end=True)
+    at = scope.timestamp("at", end=True)
     if at is not None:
         version = version_at(scope.store, actor_id, latest, at)
         return HttpResponseRedirect(scope.here(at=None, version=version))
@@ -85,10 +83,14 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
     fold = fold_of(actor_id)
     folded = fold_to(scope.store, actor_id, fold, version, scope.deadline)
     if "download" in scope.request.GET and folded.complete:
-        return _as_file(scope, actor_id, folded)
+        text = indented(scope.shown_state(actor_id, folded.state))
+        return as_file(text, f"state-{folded.version}.json", "application/json")
     other, changes, shown = _compare(scope, actor_id, fold, folded, against)
     limit = scope.options.json_nodes
-    neighbours = _neighbours(scope, actor_id, version)
+    store = scope.store
+    # 0 stands for no event.
+    previous = last_event(store, actor_id, version - 1) if version > 0 else None
+    following = first_event(store, actor_id, version + 1)
     return scope.render(
         "state.html",
         _("State"),
@@ -105,27 +107,20 @@ def state(scope: Scope, actor_id: str) -> HttpResponse:
         fold=fold,
         check=_check_snapshot(scope, actor_id, fold, folded, version),
         slider=latest < LARGEST_SLIDER,
-        previous_version=neighbours[0],
-        next_version=neighbours[1],
+        previous_version=(previous.version if previous else 0) if version > 0 else None,
+        next_version=following.version if following else None,
         redacted=any(
             scope.redaction.touches_state(actor_id, plain(held))
             for held in (folded.state, other.state if other else folded.before)
         ),
         tab="state",
-        crumbs=actor_crumbs(scope, actor_id),
+        crumbs=scope.actor_crumbs(actor_id),
     )
 
 
-def _as_file(scope: Scope, actor_id: str, folded: Folded) -> HttpResponse:
-    text = indented(scope.shown_state(actor_id, folded.state))
-    response = HttpResponse(text, content_type="application/json")
-    response["Content-Disposition"] = f'attachment; filename="state-{folded.version}.json"'
-    return response
-
-
 def _compare(
-    scope: Scope, actor_id: str, fold: Fold, folded: Folded, against: int | None
-) -> tuple[Folded | None, list[Difference], Shown]:
+    scope: Scope, actor_id: str, fold: Fold, folded: BoundedFolding, against: int | None
+) -> tuple[BoundedFolding | None, list[Difference], Shown]:
     after = scope.shown_state(actor_id, folded.state)
     other = None
     if against is not None:
@@ -148,17 +143,8 @@ def _compare(
     return other, changes, shown
 
 
-def _neighbours(scope: Scope, actor_id: str, version: int) -> tuple[int | None, int | None]:
-    """Return the versions of the events before and after; 0 stands for no event."""
-    store = scope.store
-    below = store.get_events(actor_id, to_version=max(version - 1, 0), limit=1, reverse=True)
-    above = store.get_events(actor_id, version + 1, limit=1)
-    previous = (below[0].version if below else 0) if version > 0 else None
-    return previous, above[0].version if above else None
-
-
 def _check_snapshot(
-    scope: Scope, actor_id: str, fold: Fold, full: Folded, version: int
+    scope: Scope, actor_id: str, fold: Fold, full: BoundedFolding, version: int
 ) -> SnapshotCheck | None:
     found = usable_snapshot(scope.store, actor_id, fold, version)
     if found is None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.http import (
     Http404,
@@ -19,13 +18,12 @@ from django.http import (
 from django.utils.translation import gettext as _
 
 from ..backends.values import CachedVersion, StoreStatistics
-from ..conf import event_stores
-from ..events import Event, ReplayError
-from ..exceptions import EventStoreError, InvalidEventError
+from ..events import Event
+from ..exceptions import EventStoreError
 from ..store import EventStore
-from .charts import Activity, activity
-from .limits import Deadline, scan
-from .scope import NO_NAMESPACE, Scope, Visit, namespaces_of
+from .charts import recent_activity
+from .scanning import scan
+from .scope import Scope, Visit, browsable_stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +56,17 @@ class Row:
 
 def stores(visit: Visit) -> HttpResponse:
     """List the configured stores and their namespaces."""
-    rows = []
-    broken = []
-    for alias in event_stores:
-        try:
-            configured = event_stores[alias]
-            namespaces = namespaces_of(configured, visit.options)
-        except (ImproperlyConfigured, InvalidEventError) as error:
-            broken.append((alias, error))
-            continue
-        for namespace in namespaces:
-            store = configured.with_namespace(namespace)
-            url = visit.url("store", alias, namespace or NO_NAMESPACE)
-            rows.append(Row(alias, namespace, url, type(store).__name__, health(store)))
+    browsable, broken = browsable_stores(visit.options)
+    rows = [
+        Row(
+            store.alias or "",
+            store.namespace,
+            visit.url("store", store.alias, store.namespace),
+            type(store).__name__,
+            health(store),
+        )
+        for store in browsable
+    ]
     return visit.render("stores.html", _("Event stores"), rows=rows, broken=broken, crumbs=())
 
 
@@ -86,56 +82,19 @@ def health(store: EventStore) -> Health:
     return Health(statistics, newest, (time.perf_counter() - started) * 1000)
 
 
-@dataclass(slots=True)
-class Recent:
-    """The newest part of a store.
-
-    Attributes:
-        chart: its events over time.
-        malformed: how many malformed events are in it.
-        looked_at: how many events it is.
-        whole: whether it is the whole store.
-    """
-
-    chart: Activity = field(default_factory=Activity)
-    malformed: int = 0
-    looked_at: int = 0
-    whole: bool = False
-
-
-def recent(store: EventStore, at_most: int, deadline: Deadline) -> Recent:
-    """Look at the newest events of a store."""
-    points = []
-    errors = []
-
-    def note(item: Event | ReplayError) -> bool:
-        if isinstance(item, ReplayError):
-            errors.append(item)
-        else:
-            points.append((item.timestamp, item.event_type))
-        return False
-
-    looked = scan(
-        store.read_all_with_errors(reverse=True, limit=at_most),
-        note,
-        deadline,
-        wanted=1,
-        at_most=at_most,
-    )
-    whole = looked.done and looked.looked_at < at_most
-    return Recent(activity(points), len(errors), looked.looked_at, whole)
-
-
 def store(scope: Scope) -> HttpResponse:
     """Show one store."""
-    checked = health(scope.store)
+    answer = health(scope.store)
+    limit = scope.options.chart_events
+    recent = None
+    if not answer.error:
+        newest = scope.store.read_all_with_errors(reverse=True, limit=limit)
+        recent = recent_activity(newest, limit, scope.deadline)
     return scope.render(
         "store.html",
         scope.label,
-        health=checked,
-        recent=None
-        if checked.error
-        else recent(scope.store, scope.options.chart_events, scope.deadline),
+        health=answer,
+        recent=recent,
         details=_details(scope.store.describe()),
         cache=scope.store.backend.version_cache(scope.store.namespace),
         crumbs=(),
@@ -150,23 +109,22 @@ def check_cache(scope: Scope) -> HttpResponseBase:
     cache = backend.version_cache(namespace)
     if cache is None:
         raise Http404("no version cache")
-    stale = []
 
-    def drop_if_stale(entry: CachedVersion) -> bool:
-        if entry.stale:
-            stale.append(entry.actor_id)
-            cache.delete(entry.actor_id)
-        return False
+    def drop_if_stale(entry: CachedVersion) -> CachedVersion | None:
+        if not entry.stale:
+            return None
+        cache.delete(entry.actor_id)
+        return entry
 
     entries = backend.check_cached_versions(namespace)
-    looked = scan(entries, drop_if_stale, scope.deadline, wanted=1)
+    looked = scan(entries, drop_if_stale, scope.deadline)
     text = _("Entries compared with the store: %(count)s, stale: %(stale)s.") % {
         "count": looked.looked_at,
-        "stale": len(stale),
+        "stale": len(looked.found),
     }
     if not looked.done:
         text += " " + _("The time for one page ran out before the last one.")
-    (messages.warning if stale else messages.success)(scope.request, text)
+    (messages.warning if looked.found else messages.success)(scope.request, text)
     return HttpResponseRedirect(scope.url("store"))
 
 

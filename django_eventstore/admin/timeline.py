@@ -6,20 +6,22 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from django.http import Http404, HttpResponse
-from django.utils.translation import gettext as _
+from django.http import HttpResponse
 
 from ..events import Event, ReplayError, Snapshot
 from ..events.validation import MAX_VERSION
-from .charts import Activity, activity
+from .charts import recent_activity
 from .filters import PARAMETERS, Filters, read_filters
 from .json_tree import brief
-from .limits import Deadline, scan
-from .scope import Crumb, Scope
+from .scanning import Deadline, Scan, scan
+from .scope import Scope
+from .versions import first_event, last_event, latest_version
+
+Item: TypeAlias = Event | ReplayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,14 @@ class Row:
 def timeline(scope: Scope, actor_id: str) -> HttpResponse:
     """Show what happened to an actor."""
     latest = latest_version(scope, actor_id)
-    known = _types_and_chart(scope, actor_id)
+    # Half of the page's time at the most: the timeline itself comes after it.
+    recent = recent_activity(
+        scope.store.iter_events_with_errors(
+            actor_id, reverse=True, limit=scope.options.chart_events
+        ),
+        scope.options.chart_events,
+        Deadline(scope.options.time_limit / 2),
+    )
     filters = read_filters(scope)
     newest_first = scope.text("order") != "oldest"
     page = _page(scope, actor_id, filters, newest_first)
@@ -54,67 +63,15 @@ def timeline(scope: Scope, actor_id: str) -> HttpResponse:
         rows=_with_snapshots(scope, actor_id, page, newest_first, filters),
         page=page,
         filters=filters,
-        types=sorted(known.types | set(filters.types)),
-        chart=known.chart,
-        chart_is_whole=known.whole,
+        types=sorted(recent.types | set(filters.types)),
+        chart=recent.chart,
+        chart_is_whole=recent.whole,
         newest_first=newest_first,
         order_url=scope.here(order="oldest" if newest_first else None, **FIRST_PAGE),
         clear_url=scope.here(**dict.fromkeys(PARAMETERS), **FIRST_PAGE),
         tab="timeline",
-        crumbs=actor_crumbs(scope),
+        crumbs=scope.actor_crumbs(),
     )
-
-
-def latest_version(scope: Scope, actor_id: str) -> int:
-    """Return the actor's latest version; 404 for an unknown one.
-
-    0: it has malformed events only, of which the store cannot tell the version.
-    """
-    latest = scope.store.get_latest_version(actor_id)
-    if latest == 0 and next(scope.store.iter_events_with_errors(actor_id), None) is None:
-        raise Http404("no such actor")
-    return latest
-
-
-def actor_crumbs(scope: Scope, actor_id: str | None = None) -> list[Crumb]:
-    """Return the way to an actor, and through it if it is given."""
-    crumbs = [
-        Crumb(scope.label, scope.url("store")),
-        Crumb(_("Actors"), scope.url("actors")),
-    ]
-    if actor_id is not None:
-        crumbs.append(Crumb(actor_id, scope.url("actor", actor_id)))
-    return crumbs
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    types: frozenset[str]
-    chart: Activity
-    whole: bool
-
-
-def _types_and_chart(scope: Scope, actor_id: str) -> _Known:
-    """Look at the actor's newest events, for the chart and the choice of types."""
-    points: list[tuple[datetime, str]] = []
-
-    def note(item: Event | ReplayError) -> bool:
-        if isinstance(item, Event):
-            points.append((item.timestamp, item.event_type))
-        return False
-
-    limit = scope.options.chart_events
-    # Half of the page's time at the most: the timeline itself comes after it.
-    looked = scan(
-        scope.store.iter_events_with_errors(actor_id, reverse=True, limit=limit),
-        note,
-        Deadline(scope.options.time_limit / 2),
-        wanted=1,
-        at_most=limit,
-    )
-    types = frozenset(event_type for _moment, event_type in points)
-    whole = looked.done and looked.looked_at < limit
-    return _Known(types, activity(points), whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +86,7 @@ class Page:
         stopped: whether the time was over before it was full.
     """
 
-    items: list[Event | ReplayError]
+    items: list[Item]
     earlier: Event | None = None
     next_url: str | None = None
     previous_url: str | None = None
@@ -166,7 +123,7 @@ class _Reading:
     edge: Event | None = None
     passed: Event | None = None
 
-    def items(self) -> Iterator[Event | ReplayError]:
+    def items(self) -> Iterator[Item]:
         """Yield what is behind the edge, within the versions that are asked for."""
         store, low, high = self.scope.store, self.filters.from_version, self.filters.to_version
         lowest, highest = self._places()
@@ -196,9 +153,7 @@ class _Reading:
         """Whether it begins at an end of the history."""
         return self.version is None and self.place is None
 
-    def onward(
-        self, items: list[Event | ReplayError], last: Event | ReplayError | None
-    ) -> tuple[int | None, int | None]:
+    def onward(self, items: list[Item], last: Item | None) -> tuple[int | None, int | None]:
         """Return the edge, version and place, behind ``items``, or behind ``last`` if it is given:
         the one that was looked at last when the time was over.
         """
@@ -206,31 +161,30 @@ class _Reading:
         reached = self.passed if last is not None else (events[-1] if events else None)
         return (self.version if reached is None else reached.version, (last or items[-1]).position)
 
-    def back(self, items: list[Event | ReplayError]) -> tuple[int, int | None]:
+    def back(self, items: list[Item]) -> tuple[int, int | None]:
         """Return the edge in front of ``items``, version and place, for the way back."""
         place = items[0].position if items else None
-        events = _events(items) or self._events_behind()
-        if events:
-            return (events[0].version or 0, place)
+        event = next(iter(_events(items)), None) or self._event_behind()
+        if event is not None:
+            return (event.version or 0, place)
         return (0 if self.descending else MAX_VERSION, place)
 
-    def _events_behind(self) -> list[Event]:
+    def _event_behind(self) -> Event | None:
         """Return the event that is next behind the edge, where malformed ones fill a page."""
         at, store = self.version, self.scope.store
         if self.descending:
-            below = None if at is None else max(at - 1, 0)
-            return store.get_events(self.actor_id, to_version=below, limit=1, reverse=True)
-        return store.get_events(self.actor_id, (at or 0) + 1, limit=1)
+            return last_event(store, self.actor_id, None if at is None else max(at - 1, 0))
+        return first_event(store, self.actor_id, (at or 0) + 1)
 
     def _places(self) -> tuple[float, float]:
         """Return between which positions a malformed event is within the versions asked for."""
         store, low, high = self.scope.store, self.filters.from_version, self.filters.to_version
         below = above = None
         if low > 1:
-            below = store.get_events(self.actor_id, to_version=low - 1, limit=1, reverse=True)
+            below = last_event(store, self.actor_id, low - 1)
         if high is not None:
-            above = store.get_events(self.actor_id, high + 1, limit=1)
-        return (_place(below[0]) if below else -inf), (_place(above[0]) if above else inf)
+            above = first_event(store, self.actor_id, high + 1)
+        return (_place(below) if below else -inf), (_place(above) if above else inf)
 
     def _is_behind(self, position: int | None) -> bool:
         if self.place is None or position is None:
@@ -238,7 +192,7 @@ class _Reading:
         return position < self.place if self.descending else position > self.place
 
 
-def _place(item: Event | ReplayError) -> float:
+def _place(item: Item) -> float:
     return 0 if item.position is None else item.position
 
 
@@ -251,14 +205,14 @@ def _page(scope: Scope, actor_id: str, filters: Filters, newest_first: bool) -> 
         scope, actor_id, filters, newest_first != backwards, edge, scope.integer("place")
     )
 
-    def keep(item: Event | ReplayError) -> bool:
+    def keep(item: Item) -> Item | None:
         if isinstance(item, ReplayError):
-            return not filters.by_content
-        return filters.fit(scope.redaction.event(item))
+            return None if filters.by_content else item
+        return item if filters.fit(scope.redaction.event(item)) else None
 
     # One more shows whether there is a further page, and the gap in front of the last one.
     wanted = scope.options.page_size + 1
-    looked = scan(reading.items(), keep, scope.deadline, wanted=wanted)
+    looked: Scan[Item, Item] = scan(reading.items(), keep, scope.deadline, wanted=wanted)
     items = looked.found
     stopped = not looked.done and len(items) < wanted
     extra = items.pop() if len(items) == wanted else None
@@ -278,9 +232,7 @@ def _page(scope: Scope, actor_id: str, filters: Filters, newest_first: bool) -> 
     )
 
 
-def _earlier(
-    reading: _Reading, items: list[Event | ReplayError], extra: Event | ReplayError | None
-) -> Event | None:
+def _earlier(reading: _Reading, items: list[Item], extra: Item | None) -> Event | None:
     """Return the event in front of the oldest one of a page."""
     if not reading.descending:
         return reading.edge
@@ -288,14 +240,10 @@ def _earlier(
         return extra
     if extra is None or not (events := _events(items)):
         return None
-    below = (events[-1].version or 1) - 1
-    found = reading.scope.store.get_events(
-        reading.actor_id, to_version=below, limit=1, reverse=True
-    )
-    return next(iter(found), None)
+    return last_event(reading.scope.store, reading.actor_id, (events[-1].version or 1) - 1)
 
 
-def _events(items: list[Event | ReplayError]) -> list[Event]:
+def _events(items: list[Item]) -> list[Event]:
     return [item for item in items if isinstance(item, Event)]
 
 

@@ -22,7 +22,8 @@ from . import (
     stores,
     timeline,
 )
-from .scope import NO_NAMESPACE, PAYLOAD, SKIP, View, store_page, visit_page
+from .access import PAYLOAD, SKIP
+from .scope import View, store_page, visit_page
 
 _SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 _ESCAPED = re.compile(rb"_([0-9A-F]{2})")
@@ -45,10 +46,13 @@ class TextConverter:
 
 
 class NamespaceConverter(TextConverter):
-    """A namespace; the default one, the empty text, is ``-``."""
+    """A namespace; the default one, the empty text, is ``-``: no namespace has that name."""
 
     def to_python(self, value: str) -> str:
-        return "" if value == NO_NAMESPACE else super().to_python(value)
+        return "" if value == "-" else super().to_python(value)
+
+    def to_url(self, value: str) -> str:
+        return super().to_url(value) or "-"
 
 
 register_converter(TextConverter, "eventstore_text")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from django_eventstore import Event, event_stores
-from django_eventstore.admin import folding, limits
+from django_eventstore.admin import folding, scanning
 from django_eventstore.admin.blame import blame_to
 from django_eventstore.folds import register_fold, unregister_fold
 from tests.admin.conftest import fill
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def test_the_blame_of_a_long_history_goes_on_from_what_was_found(store):
     fold = folding.fold_of("long")
     store.save_events([Event("long", "T", {"n": number, "a": 1}) for number in range(1500)])
-    deadline = limits.Deadline(60)
+    deadline = scanning.Deadline(60)
     first = blame_to(store, "long", fold, 1500, deadline)
     store.save_event(Event("long", "T", {"n": 7}))
     reads = []

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from django_eventstore import Event, Snapshot
-from django_eventstore.admin import limits
+from django_eventstore.admin import scanning
 from django_eventstore.folds import register_fold, unregister_fold
 from tests.admin.conftest import START, fill
 
@@ -99,7 +99,7 @@ def test_a_fold_that_takes_long_goes_on_where_it_stopped(admin, store, pages, mo
     store.save_events([Event("long", "T", {"n": number}) for number in range(300)])
     patience = iter(range(10_000))
     monkeypatch.setattr(
-        limits.Deadline, "passed", property(lambda self: next(patience) % 100 == 99)
+        scanning.Deadline, "passed", property(lambda self: next(patience) % 100 == 99)
     )
     reached = []
     for _ in range(5):
@@ -185,7 +185,7 @@ def test_a_comparison_with_a_version_that_takes_long_says_so(admin, store, pages
     store.save_events([Event("long", "T", {"n": number}) for number in range(300)])
     patience = iter(range(10_000))
     # The state of version 50 is made in time, that of the last version is not.
-    monkeypatch.setattr(limits.Deadline, "passed", property(lambda self: next(patience) > 100))
+    monkeypatch.setattr(scanning.Deadline, "passed", property(lambda self: next(patience) > 100))
     page = admin.get(pages("state", "long") + "?version=50&against=300").content.decode()
     assert "For version 300, the time for one page ran out at version" in page
     assert "Not compared." in page

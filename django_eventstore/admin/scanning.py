@@ -8,7 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
+from ..events import Event, ReplayError
+
 Item = TypeVar("Item")
+Kept = TypeVar("Kept")
 
 
 class Deadline:
@@ -33,17 +36,17 @@ class Deadline:
 
 
 @dataclass(slots=True)
-class Scan(Generic[Item]):
+class Scan(Generic[Item, Kept]):
     """What a bounded look found.
 
     Attributes:
-        found: the items that were kept.
-        looked_at: how many were looked at.
+        found: what was kept.
+        looked_at: how many items were looked at.
         last: the last one that was looked at, or None.
         done: whether nothing is left to look at.
     """
 
-    found: list[Item] = field(default_factory=list)
+    found: list[Kept] = field(default_factory=list)
     looked_at: int = 0
     last: Item | None = None
     done: bool = False
@@ -51,26 +54,37 @@ class Scan(Generic[Item]):
 
 def scan(
     items: Iterator[Item],
-    keep: Callable[[Item], bool],
+    keep: Callable[[Item], Kept | None],
     deadline: Deadline,
     *,
-    wanted: int,
+    wanted: int | None = None,
     at_most: int | None = None,
-) -> Scan[Item]:
+) -> Scan[Item, Kept]:
     """Look through ``items`` until ``wanted`` are found, the time is over, or ``at_most`` are seen.
 
-    ``items`` is a generator; it is closed, so that a database cursor behind it is not left open.
+    ``keep`` returns what to keep of an item, None for nothing. ``items`` is a generator; it is
+    closed, so that a database cursor behind it is not left open.
     """
-    result: Scan[Item] = Scan()
+    result: Scan[Item, Kept] = Scan()
     with closing(cast("Generator[Item, None, None]", items)):
         for item in items:
             result.looked_at += 1
             result.last = item
-            if keep(item):
-                result.found.append(item)
-                if len(result.found) >= wanted:
-                    return result
-            if result.looked_at == at_most or deadline.passed:
+            kept = keep(item)
+            if kept is not None:
+                result.found.append(kept)
+            is_enough = len(result.found) == wanted or result.looked_at == at_most
+            if is_enough or deadline.passed:
                 return result
     result.done = True
     return result
+
+
+def only_events(item: Event | ReplayError) -> Event | None:
+    """Keep what is no malformed event."""
+    return item if isinstance(item, Event) else None
+
+
+def only_errors(item: Event | ReplayError) -> ReplayError | None:
+    """Keep the malformed events."""
+    return item if isinstance(item, ReplayError) else None
