@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import reduce
 from typing import Any
 
 from ..events import Event, ReplayError
@@ -35,13 +36,8 @@ class Redaction:
     def __init__(self, options: AdminOptions, *, reveal: bool = False) -> None:
         self.reveal = reveal
         self.configured = bool(options.redact or options.redact_state)
-        self._events = {
-            pattern: [_split(path) for path in paths] for pattern, paths in options.redact.items()
-        }
-        self._states = {
-            prefix: [_split(path) for path in paths]
-            for prefix, paths in options.redact_state.items()
-        }
+        self._events = _rules(options.redact)
+        self._states = _rules(options.redact_state)
 
     def hides_raw(self) -> bool:
         """Tell whether raw content, in which no path can be found, must stay hidden."""
@@ -49,80 +45,56 @@ class Redaction:
 
     def event(self, event: Event) -> Event:
         """Return ``event`` with masked data."""
-        data = self._apply(event.data, self._event_paths(event.event_type))
-        return event if data is event.data else replace(event, data=data)
+        masked = event.data if self.reveal else self._masked_data(event)
+        return event if masked is event.data else replace(event, data=masked)
 
     def state(self, actor_id: str, state: Any) -> Any:
         """Return the plain ``state`` of the actor, masked."""
-        return self._apply(state, self._state_paths(actor_id))
+        return state if self.reveal else self._masked_state(actor_id, state)
 
     def touches_event(self, event: Event) -> bool:
         """Tell whether ``event.data`` has a value at one of the paths."""
-        return any(_has(event.data, path) for path in self._event_paths(event.event_type))
+        return self._masked_data(event) is not event.data
 
     def touches_state(self, actor_id: str, state: Any) -> bool:
         """Tell whether the plain ``state`` has a value at one of the paths."""
-        return any(_has(state, path) for path in self._state_paths(actor_id))
+        return self._masked_state(actor_id, state) is not state
 
-    def _apply(self, value: Any, paths: Iterable[Path]) -> Any:
-        if not self.reveal:
-            for path in paths:
-                value = _mask(value, path)
-        return value
+    def _masked_data(self, event: Event) -> Any:
+        fitting = (path for pattern, path in self._events if fnmatchcase(event.event_type, pattern))
+        return reduce(_mask, fitting, event.data)
 
-    def _event_paths(self, event_type: str) -> list[Path]:
-        return [
-            path
-            for pattern, paths in self._events.items()
-            if fnmatchcase(event_type, pattern)
-            for path in paths
-        ]
-
-    def _state_paths(self, actor_id: str) -> list[Path]:
-        own = [
-            path
-            for prefix, paths in self._states.items()
-            if actor_id.startswith(prefix)
-            for path in paths
-        ]
-        return own + [path for paths in self._events.values() for path in paths]
+    def _masked_state(self, actor_id: str, state: Any) -> Any:
+        own = [path for prefix, path in self._states if actor_id.startswith(prefix)]
+        return reduce(_mask, own + [path for _pattern, path in self._events], state)
 
 
-def _split(path: object) -> Path:
-    return path.split(".") if isinstance(path, str) else [str(key) for key in path]  # type: ignore[attr-defined]
+def _rules(configured: dict[str, Any]) -> list[tuple[str, Path]]:
+    """Return (event type or start of actor id, path) of each path, split into its keys."""
+    return [
+        (key, path.split(".") if isinstance(path, str) else [str(part) for part in path])
+        for key, paths in configured.items()
+        for path in paths
+    ]
 
 
 def _mask(value: Any, path: Path) -> Any:
     """Return ``value`` with what is at ``path`` masked; the same object if nothing is there."""
     if not path:
         return MASK
-    if not _has(value, path):
+    if not isinstance(value, (dict, list)):
         return value
-    key, rest = path[0], path[1:]
+    children = value.items() if isinstance(value, dict) else enumerate(value)
+    masked = {
+        place: mask
+        for place, child in children
+        if path[0] in ("*", str(place)) and (mask := _mask(child, path[1:])) is not child
+    }
+    if not masked:
+        return value
     if isinstance(value, dict):
-        return {
-            name: _mask(child, rest) if key in ("*", name) else child
-            for name, child in value.items()
-        }
-    return [
-        _mask(child, rest) if key in ("*", str(index)) else child
-        for index, child in enumerate(value)
-    ]
-
-
-def _has(value: Any, path: Path) -> bool:
-    if not path:
-        return True
-    key, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        if key == "*":
-            return any(_has(child, rest) for child in value.values())
-        return key in value and _has(value[key], rest)
-    if isinstance(value, list):
-        return any(
-            _has(child, rest) for index, child in enumerate(value) if key in ("*", str(index))
-        )
-    return False
+        return {**value, **masked}
+    return [masked.get(index, child) for index, child in enumerate(value)]
 
 
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
