@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from zlib import crc32
 
@@ -119,7 +119,8 @@ def activity(points: Sequence[Point]) -> Activity:
     start, end = min(times), max(times)
     bins: list[Counter[str]] = [Counter() for _ in range(BINS)]
     for timestamp, event_type in points:
-        bins[_bin(timestamp, start, end)][event_type] += 1
+        place = min(int(_share(timestamp, start, end) * BINS), BINS - 1)
+        bins[place][event_type] += 1
     highest = max(held.total() for held in bins)
     totals = Counter(event_type for _, event_type in points)
     most = totals.most_common(LEGEND)
@@ -138,11 +139,9 @@ def activity(points: Sequence[Point]) -> Activity:
     )
 
 
-def _bin(timestamp: datetime, start: datetime, end: datetime) -> int:
-    span = end - start
-    if span <= timedelta(0):
-        return BINS // 2
-    return min(BINS - 1, int((timestamp - start) / span * BINS))
+def _share(timestamp: datetime, start: datetime, end: datetime) -> float:
+    """Return which part of the time from ``start`` to ``end`` has passed; half of none."""
+    return (timestamp - start) / (end - start) if end > start else 0.5
 
 
 def _stack(place: int, held: Counter[str], highest: int, since: datetime) -> Iterable[Bar]:
@@ -186,8 +185,8 @@ class Lane:
 class Lanes:
     """Several actors on one time axis."""
 
-    start: datetime | None
-    end: datetime | None
+    start: datetime
+    end: datetime
     lanes: list[Lane]
     dots: list[Dot]
     width: int
@@ -195,21 +194,15 @@ class Lanes:
 
 
 def lanes(actors: Sequence[tuple[str, Sequence[tuple[datetime, str, str]]]]) -> Lanes:
-    """Return the chart of (actor id, [(timestamp, type, label)])."""
-    row = 36
+    """Return the chart of (actor id, [(timestamp, type, label)]), with one event at least."""
+    row, margin = 36, 8
     times = [timestamp for _, points in actors for timestamp, *_ in points]
-    start, end = (min(times), max(times)) if times else (None, None)
+    start, end = min(times), max(times)
     drawn = Lanes(start, end, [], [], WIDTH, row * len(actors))
     for number, (actor_id, points) in enumerate(actors):
         y = row * number + row * 2 / 3
         drawn.lanes.append(Lane(actor_id, y, y - 10))
         for timestamp, event_type, label in points:
-            drawn.dots.append(Dot(_place(timestamp, start, end), y, colour(event_type), label))
+            x = margin + _share(timestamp, start, end) * (WIDTH - 2 * margin)
+            drawn.dots.append(Dot(round(x, 2), y, colour(event_type), label))
     return drawn
-
-
-def _place(timestamp: datetime, start: datetime | None, end: datetime | None) -> float:
-    margin = 8
-    if start is None or end is None or end <= start:
-        return WIDTH / 2
-    return round(margin + (timestamp - start) / (end - start) * (WIDTH - 2 * margin), 2)

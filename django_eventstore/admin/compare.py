@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from ..events import Event
-from .charts import Lanes, lanes
+from .charts import lanes
 from .json_tree import brief
 from .scanning import only_events, scan
 from .scope import Scope
@@ -46,6 +47,14 @@ class History:
     malformed: int = 0
     older: int | None = None
 
+    @property
+    def points(self) -> list[tuple[datetime, str, str]]:
+        """The events for a chart: (timestamp, type, label)."""
+        return [
+            (event.timestamp, event.event_type, f"{event.event_type} {event.version}")
+            for event in self.events
+        ]
+
 
 def compare(scope: Scope) -> HttpResponse:
     """Show the newest events of the actors that the address names, in the order of time.
@@ -79,8 +88,17 @@ def compare(scope: Scope) -> HttpResponse:
         problem=problem,
         unknown=[history.actor_id for history in histories if _is_unknown(scope, history)],
         malformed=[history for history in histories if history.malformed],
-        rows=[_row(scope, event, actor_ids) for event in shown],
-        lanes=_lanes(histories) if shown else None,
+        rows=[
+            Row(
+                event,
+                [event if event.actor_id == actor_id else None for actor_id in actor_ids],
+                brief(scope.shown(event).data, 60) if scope.sees_payload else "",
+            )
+            for event in shown
+        ],
+        lanes=lanes([(history.actor_id, history.points) for history in histories])
+        if shown
+        else None,
         older_url=scope.here(upto=[history.older or 0 for history in histories])
         if any(history.older for history in histories)
         else None,
@@ -140,27 +158,4 @@ def _is_unknown(scope: Scope, history: History) -> bool:
         not history.events
         and not history.older
         and scope.store.get_latest_version(history.actor_id) == 0
-    )
-
-
-def _lanes(histories: list[History]) -> Lanes:
-    return lanes(
-        [
-            (
-                history.actor_id,
-                [
-                    (event.timestamp, event.event_type, f"{event.event_type} {event.version}")
-                    for event in history.events
-                ],
-            )
-            for history in histories
-        ]
-    )
-
-
-def _row(scope: Scope, event: Event, actor_ids: list[str]) -> Row:
-    return Row(
-        event,
-        [event if event.actor_id == actor_id else None for actor_id in actor_ids],
-        brief(scope.shown(event).data, 60) if scope.sees_payload else "",
     )
