@@ -57,21 +57,6 @@ class Blame(BoundedFolding):
     values: dict[Path, Any] = field(default_factory=dict)
     shape: Any = None
 
-    @classmethod
-    def begin(cls, begin: BoundedFolding) -> Blame:
-        """Return the blame of no event yet."""
-        # What a snapshot already holds, nobody is known to have set.
-        shape = plain(begin.state)
-        return cls(
-            begin.apply,
-            begin.state,
-            begin.version,
-            begins_at=begin.begins_at,
-            base=begin.base,
-            values=dict(leaves(shape)) if begin.base else {},
-            shape=shape,
-        )
-
     def copied(self) -> Self:
         """Return a copy to go on with, while this one is still shown."""
         copy = BoundedFolding.copied(self)
@@ -102,9 +87,12 @@ def blame_to(
     store: EventStore, actor_id: str, fold: Fold, version: int, deadline: Deadline
 ) -> Blame:
     """Return the blame at ``version``; asked again, it goes on where it was."""
-    found = remembered(Blame, store, actor_id, fold, version) or Blame.begin(
-        beginning(store, actor_id, fold, version)
-    )
+    found = remembered(Blame, store, actor_id, fold, version)
+    if found is None:
+        found = beginning(store, actor_id, fold, version, Blame)
+        found.shape = plain(found.state)
+        # What a snapshot already holds, nobody is known to have set.
+        found.values = dict(leaves(found.shape)) if found.base else {}
     for event in found.read(store, actor_id, version, deadline):
         found.note(event)
     # A fold that failed may have left its state half changed.
@@ -188,6 +176,11 @@ class Change:
     before: Any
     after: Any
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether one of the values is not shown."""
+        return isinstance(self.before, Masked) or isinstance(self.after, Masked)
+
 
 def history(scope: Scope, actor_id: str) -> HttpResponse:
     """Show every change of one field, newest first.
@@ -202,7 +195,7 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
     if after:
         folded = fold_to(scope.store, actor_id, fold, after, scope.deadline)
     else:
-        folded = beginning(scope.store, actor_id, fold, MAX_VERSION)
+        folded = beginning(scope.store, actor_id, fold, MAX_VERSION, BoundedFolding)
     changes: deque[Change] = deque(maxlen=CHANGES_SHOWN)
     counted = 0
     next_url = None if folded.complete else scope.here(upto=None)
@@ -234,7 +227,10 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
         newest_url=scope.here(upto=None),
         after=after,
         begin=folded,
-        redacted=revealed or any(_is_masked(change) for change in changes),
+        redacted=revealed
+        or any(
+            isinstance(value, Masked) for each in changes for value in (each.before, each.after)
+        ),
         version=folded.version,
         next_url=next_url,
         failure=folded.failure,
@@ -243,18 +239,11 @@ def history(scope: Scope, actor_id: str) -> HttpResponse:
     )
 
 
-def _is_masked(change: Change) -> bool:
-    return isinstance(change.before, Masked) or isinstance(change.after, Masked)
-
-
 def _field(scope: Scope, actor_id: str, state: Any, wanted: str) -> Any:
     """Return the value of a field in a state, as this user may see it."""
-    return _value_at(scope.redaction.state(actor_id, plain(state)), wanted)
+    shown = scope.redaction.state(actor_id, plain(state))
+    return next((value for path, value in leaves(shown) if path_text(path) == wanted), ABSENT)
 
 
 def _reveals(scope: Scope, actor_id: str, state: Any) -> bool:
     return scope.reveals and scope.redaction.touches_state(actor_id, plain(state))
-
-
-def _value_at(state: Any, wanted: str) -> Any:
-    return next((value for path, value in leaves(state) if path_text(path) == wanted), ABSENT)

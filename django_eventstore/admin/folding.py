@@ -160,13 +160,15 @@ def _history(
     return (kind, store.alias, store.namespace, actor_id, apply)
 
 
-def beginning(store: EventStore, actor_id: str, fold: Fold, version: int) -> BoundedFolding:
+def beginning(
+    store: EventStore, actor_id: str, fold: Fold, version: int, kind: type[Bounded]
+) -> Bounded:
     """Return what a fold to ``version`` begins with: the initial state.
 
     Retention may have removed the beginning of the history. Then it is the oldest usable
     snapshot, which holds what is gone.
     """
-    begin = BoundedFolding(fold.apply, deepcopy(fold.initial))
+    begin = kind(fold.apply, deepcopy(fold.initial))
     first = next(iter(store.iter_events_with_errors(actor_id, limit=1)), None)
     if isinstance(first, Event) and (first.version or 0) > 1:
         begin.begins_at = first.version or 0
@@ -187,7 +189,7 @@ def fold_to(
     """
     last = last_event(store, actor_id, version)
     behind = _malformed_behind(store, actor_id, last, version, deadline)
-    folded = beginning(store, actor_id, fold, version)
+    folded = beginning(store, actor_id, fold, version, BoundedFolding)
     if last is None or (last.version or 0) <= folded.base:
         folded.malformed = behind
         return folded
@@ -241,21 +243,6 @@ def _stands_between(error: ReplayError, before: Event | None, behind: Event | No
         (before is not None and before.position is not None and position < before.position)
         or (behind is not None and behind.position is not None and position > behind.position)
     )
-
-
-def fold_from_snapshot(
-    store: EventStore,
-    actor_id: str,
-    fold: Fold,
-    snapshot: Snapshot,
-    version: int,
-    deadline: Deadline,
-) -> BoundedFolding:
-    """Return the state at ``version``, from a snapshot and the events since."""
-    folded = BoundedFolding(fold.apply, deepcopy(snapshot.state), snapshot.version)
-    for _event in folded.read(store, actor_id, version, deadline):
-        pass
-    return folded
 
 
 def usable_snapshot(

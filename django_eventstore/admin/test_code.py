@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..events import Event
 from ..events.json import plain, same_json
 from ..folds import Fold, fold_events
-from .folding import UNREGISTERED, beginning, fold_of, fold_to
+from .folding import UNREGISTERED, BoundedFolding, beginning, fold_of, fold_to
 from .redaction import Masked
 from .scope import Scope
 
@@ -69,7 +69,7 @@ def _given(scope: Scope, event: Event, fold: Fold) -> _Given | None:
 
 def _from_the_beginning(scope: Scope, event: Event, fold: Fold, before: list[Event]) -> _Given:
     """Return the initial state, or the snapshot that stands for what is gone, and the events."""
-    begin = beginning(scope.store, event.actor_id, fold, (event.version or 1) - 1)
+    begin = beginning(scope.store, event.actor_id, fold, (event.version or 1) - 1, BoundedFolding)
     if not begin.base:
         return _Given(fold.initial, 0, before)
     since = [earlier for earlier in before if (earlier.version or 0) > begin.base]
