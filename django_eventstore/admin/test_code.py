@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pprint import pformat
+from textwrap import indent
 from typing import Any, Final
 
 from ..events import Event
@@ -48,7 +49,7 @@ def as_test(scope: Scope, event: Event) -> str | None:
     given = _given(scope, event, fold)
     if given is None:
         return None
-    code = "\n".join([*_head(event, fold, given), *_given_lines(fold, given), *_then_lines(event)])
+    code = "\n".join([*_given_lines(event, fold, given), *_then_lines(event)])
     return code if len(code) <= LARGEST else None
 
 
@@ -94,49 +95,40 @@ def _is_literal(value: Any) -> bool:
     return type(value) in (str, Masked, int, bool, type(None))
 
 
-def _head(event: Event, fold: Fold, given: _Given) -> list[str]:
-    lines = ["from django_eventstore import Event"]
-    if not _is_literal(given.state):
-        lines[:0] = ["from copy import deepcopy", ""]
-    if _asks_for_fold(fold, given):
-        lines.append("from django_eventstore.folds import fold_for")
-    if _can_be_imported(fold):
-        lines.append(f"from {fold.apply.__module__} import {fold.apply.__qualname__}")
-    elif fold is UNREGISTERED:
-        lines += ["", "", "def apply(state, event):"]
-        lines.append("    return {**state, **event.data}  # your fold")
-    lines += ["", "", f"def test_{_slug(event.event_type)}():"]
+def _given_lines(event: Event, fold: Fold, given: _Given) -> list[str]:
+    """Return what is imported, the state at first, and what folds the events since into it."""
+    is_registered = fold is not UNREGISTERED
+    is_literal = _is_literal(given.state)
+    name = getattr(fold.apply, "__qualname__", "")
+    is_imported = is_registered and name.isidentifier()
+    # What code cannot say is taken from the registered fold.
+    asks_for_fold = not is_literal or (is_registered and not is_imported)
+    imports = ["from django_eventstore import Event"]
+    if not is_literal:
+        imports[:0] = ["from copy import deepcopy", ""]
+    if asks_for_fold:
+        imports.append("from django_eventstore.folds import fold_for")
+    if is_imported:
+        imports.append(f"from {fold.apply.__module__} import {name}")
+    if not is_registered:
+        imports += ["", "", "def apply(state, event):"]
+        imports.append("    return {**state, **event.data}  # your fold")
+    what = "what happened before"
     if given.version:
-        lines.append(f"    # Given the state at version {given.version}, and what happened since")
-    else:
-        lines.append("    # Given what happened before")
-    if _asks_for_fold(fold, given):
-        lines.append(f"    fold = fold_for({event.actor_id!r})")
-    return lines
-
-
-def _asks_for_fold(fold: Fold, given: _Given) -> bool:
-    """Tell whether the test needs the registered fold: code cannot say what it is made of."""
-    return not _is_literal(given.state) or not (_can_be_imported(fold) or fold is UNREGISTERED)
-
-
-def _can_be_imported(fold: Fold) -> bool:
-    return fold is not UNREGISTERED and getattr(fold.apply, "__qualname__", "").isidentifier()
-
-
-def _given_lines(fold: Fold, given: _Given) -> list[str]:
+        what = f"the state at version {given.version}, and what happened since"
+    apply = name if is_imported else "fold.apply" if is_registered else "apply"
+    state = indent(_literal(given.state), " " * 12).lstrip()
     whole = not _fold_alike(fold, given)
-    if _can_be_imported(fold):
-        apply = fold.apply.__qualname__
-    else:
-        apply = "apply" if fold is UNREGISTERED else "fold.apply"
-    state = "deepcopy(fold.initial)"
-    if _is_literal(given.state):
-        state = _hanging(pformat(given.state, width=WIDTH - 12, sort_dicts=False), 12)
     return [
-        f"    state = {state}",
+        *imports,
+        "",
+        "",
+        f"def test_{_slug(event.event_type)}():",
+        f"    # Given {what}",
+        *([f"    fold = fold_for({event.actor_id!r})"] if asks_for_fold else []),
+        f"    state = {state if is_literal else 'deepcopy(fold.initial)'}",
         "    given = [",
-        *(_indent(_call(event, whole), 8) + "," for event in given.events),
+        *(indent(_call(event, whole), " " * 8) + "," for event in given.events),
         "    ]",
         "    for event in given:",
         f"        state = {apply}(state, event)",
@@ -145,7 +137,7 @@ def _given_lines(fold: Fold, given: _Given) -> list[str]:
 
 def _then_lines(event: Event) -> list[str]:
     command = f" {event.command_id!r}" if event.command_id else ""
-    data = pformat(event.data, width=WIDTH - 12, sort_dicts=False)
+    happened = f"(\n    {event.event_type!r},\n{indent(_literal(event.data), ' ' * 4)},\n)"
     return [
         "",
         f"    # When the command{command} is decided on",
@@ -153,7 +145,7 @@ def _then_lines(event: Event) -> list[str]:
         "",
         f"    # Then {event.event_type!r} happens",
         "    assert [(event.event_type, event.data) for event in events] == [",
-        _indent(f"(\n    {event.event_type!r},\n{_indent(data, 4)},\n)", 8) + ",",
+        indent(happened, " " * 8) + ",",
         "    ]",
         "",
     ]
@@ -176,22 +168,17 @@ def _fold_alike(fold: Fold, given: _Given) -> bool:
 
 def _call(event: Event, whole: bool) -> str:
     if whole:
-        return f"Event.from_dict(\n{_indent(pformat(event.to_dict(), sort_dicts=False), 4)}\n)"
+        return f"Event.from_dict(\n{indent(pformat(event.to_dict(), sort_dicts=False), ' ' * 4)}\n)"
     names = f"{event.actor_id!r}, {event.event_type!r}"
-    data = pformat(event.data, width=WIDTH - 12, sort_dicts=False)
+    data = _literal(event.data)
     line = f"Event({names}, {data}, version={event.version})"
     if len(line) <= WIDTH - 8 and "\n" not in line:
         return line
-    return f"Event(\n    {names},\n{_indent(data, 4)},\n    version={event.version},\n)"
+    return f"Event(\n    {names},\n{indent(data, ' ' * 4)},\n    version={event.version},\n)"
 
 
-def _hanging(text: str, by: int) -> str:
-    """Indent all lines but the first."""
-    return text.replace("\n", "\n" + " " * by)
-
-
-def _indent(text: str, by: int) -> str:
-    return "\n".join(" " * by + line for line in text.split("\n"))
+def _literal(value: Any) -> str:
+    return pformat(value, width=WIDTH - 12, sort_dicts=False)
 
 
 def _slug(event_type: str) -> str:
