@@ -77,6 +77,9 @@ def search(scope: Scope) -> HttpResponse:
         scope.timestamp("until", end=True),
     )
     looked = _search(scope, query) if query != Query() else None
+    reached = looked.last if looked and not looked.done else None
+    if isinstance(reached, Passed):
+        reached = _newest(scope.store, reached.position)
     return scope.render(
         "search.html",
         _("Search"),
@@ -86,7 +89,7 @@ def search(scope: Scope) -> HttpResponse:
             for event in (looked.found if looked else ())
         ],
         looked=looked,
-        reached=_reached(scope, looked.last) if looked and not looked.done else None,
+        reached=reached,
         next_url=scope.further(looked) if looked else None,
         first_url=scope.here(before=None) if scope.text("before") else None,
     )
@@ -126,7 +129,8 @@ def _windows(store: EventStore, query: Query, before: int | None) -> Iterator[It
     goes by the time that a window takes.
     """
     width = WINDOW
-    while (top := _newest(store, before)) is not None:
+    while (newest := _newest(store, before)) is not None:
+        top = newest.position or 0
         lowest = max(top - width, 0) + 1
         started = time.monotonic()
         yield from store.read_all_with_errors(
@@ -146,15 +150,6 @@ def _windows(store: EventStore, query: Query, before: int | None) -> Iterator[It
         yield Passed(lowest)
 
 
-def _newest(store: EventStore, before: int | None) -> int | None:
-    """Return the position of the newest event in front of a position, None if there is none."""
-    items = store.read_all_with_errors(before=before, reverse=True, limit=1)
-    return next((item.position for item in items if item.position is not None), None)
-
-
-def _reached(scope: Scope, last: Item | None) -> Event | ReplayError | None:
-    """Return the event that a search got to."""
-    if not isinstance(last, Passed):
-        return last
-    items = scope.store.read_all_with_errors(before=last.position, reverse=True, limit=1)
-    return next(items, None)
+def _newest(store: EventStore, before: int | None) -> Event | ReplayError | None:
+    """Return the newest event in front of a position, None if there is none."""
+    return next(store.read_all_with_errors(before=before, reverse=True, limit=1), None)
