@@ -23,16 +23,11 @@ COLUMNS: Final = (
     ("actor_id", gettext_lazy("Actor")),
     ("latest_version", gettext_lazy("Version")),
     ("event_count", gettext_lazy("Events")),
+    ("malformed", gettext_lazy("Malformed events")),
     ("first_timestamp", gettext_lazy("First seen")),
     ("last_timestamp", gettext_lazy("Last seen")),
 )
-
-MALFORMED_COLUMNS: Final = (
-    *COLUMNS[:3],
-    ("malformed", gettext_lazy("Malformed events")),
-    *COLUMNS[3:],
-)
-"""Those of the actors with malformed events."""
+"""Only the list of actors with malformed events counts these."""
 
 DETAILS: Final = frozenset({"latest_version", "first_timestamp"})
 """Columns that a phone has no room for."""
@@ -68,7 +63,7 @@ class Row:
 
     actor: ActorSummary
     snapshot: int | None
-    malformed: int = 0
+    malformed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +87,10 @@ def actors(scope: Scope) -> HttpResponse:
     listed = _look(scope, order_by, SEEN[seen][1] if seen else None)
     # A list by id is found by and by, and its pages are there all the same.
     is_found = order_by.endswith("actor_id")
-    snapshots = scope.store.get_snapshot_versions(actor.actor_id for actor in listed.actors)
     return _render(
         scope,
-        rows=[Row(actor, snapshots.get(actor.actor_id)) for actor in listed.actors],
+        listed.actors,
+        {},
         headers=_headers(scope, order_by, sortable=not seen),
         next_url=scope.here(cursor=listed.next_cursor) if listed.next_cursor else None,
         again_url=scope.here() if is_found and not listed.complete else None,
@@ -188,18 +183,12 @@ def _with_malformed(scope: Scope) -> HttpResponse:
         scope.deadline,
         wanted=scope.options.page_size,
     )
-    snapshots = scope.store.get_snapshot_versions(counts)
     summaries = scope.store.get_actor_summaries(counts)
-    rows = [
-        Row(summaries.get(actor_id) or ActorSummary(actor_id, 0), snapshots.get(actor_id), count)
-        for actor_id, count in counts.items()
-    ]
     return _render(
         scope,
-        rows=rows,
-        headers=[
-            Header(str(label), None, None, name in DETAILS) for name, label in MALFORMED_COLUMNS
-        ],
+        [summaries.get(actor_id) or ActorSummary(actor_id, 0) for actor_id in counts],
+        counts,
+        headers=[Header(str(label), None, None, name in DETAILS) for name, label in COLUMNS],
         next_url=scope.further(looked),
         goes_on=not looked.done,
         note=ngettext(
@@ -214,6 +203,8 @@ def _with_malformed(scope: Scope) -> HttpResponse:
 def _headers(scope: Scope, order_by: str, *, sortable: bool) -> list[Header]:
     headers = []
     for column, label in COLUMNS:
+        if column == "malformed":
+            continue
         name = _last_seen(scope) or column if column == "last_timestamp" else column
         current = order_by.removeprefix("-") == name
         descending = order_by.startswith("-") if current else None
@@ -226,10 +217,17 @@ def _headers(scope: Scope, order_by: str, *, sortable: bool) -> list[Header]:
     return headers
 
 
-def _render(scope: Scope, **context: Any) -> HttpResponse:
+def _render(
+    scope: Scope, listed: list[ActorSummary], malformed: dict[str, int], **context: Any
+) -> HttpResponse:
+    snapshots = scope.store.get_snapshot_versions(actor.actor_id for actor in listed)
     return scope.render(
         "actors.html",
         _("Actors"),
+        rows=[
+            Row(actor, snapshots.get(actor.actor_id), malformed.get(actor.actor_id, 0))
+            for actor in listed
+        ],
         query=scope.request.GET.get("q", ""),
         seen=[
             (name, label, scope.here(seen=name, cursor=None, malformed=None, o=None, before=None))
