@@ -19,7 +19,7 @@ from ..admin.local_time import local
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
 from ..events import ReplayError
-from ..events.json import ABSENT, path_text
+from ..events.json import ABSENT
 
 register = template.Library()
 
@@ -48,7 +48,7 @@ def readable(text: Any) -> str:
 
 
 @register.filter
-def moment(value: datetime | None) -> SafeString | str:
+def timestamp(value: datetime | None) -> SafeString | str:
     """Show a point in time in the current time zone; all of it when pointed at."""
     if value is None:
         return "—"
@@ -102,12 +102,6 @@ def value(item: Any) -> SafeString | str:
         return format_html('<span class="es-masked">{}</span>', item)
     text = scalar_text(item)
     return text if len(text) <= 500 else f"{text[:499]}…"
-
-
-@register.filter
-def path(item: Any) -> str:
-    """Show a path inside a state."""
-    return path_text(item)
 
 
 @register.filter
