@@ -15,10 +15,10 @@ from django.http import HttpResponse
 from ..events import Event, ReplayError, Snapshot
 from ..events.validation import MAX_VERSION
 from .charts import recent_activity
-from .filters import PARAMETERS, Filters, read_filters
 from .json_tree import brief
 from .scanning import Deadline, Scan, scan
 from .scope import Scope
+from .timeline_filters import PARAMETERS, Filters, read_filters
 from .versions import first_event, last_event, latest_version
 
 Item: TypeAlias = Event | ReplayError
@@ -60,7 +60,7 @@ def timeline(scope: Scope, actor_id: str) -> HttpResponse:
         actor_id,
         actor_id=actor_id,
         latest=latest,
-        rows=_with_snapshots(scope, actor_id, page, newest_first, filters),
+        rows=_rows(scope, actor_id, page, filters),
         page=page,
         filters=filters,
         types=sorted(recent.types | set(filters.types)),
@@ -76,10 +76,11 @@ def timeline(scope: Scope, actor_id: str) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of events and malformed events, in the order shown.
+    """A page of events and malformed events.
 
     Attributes:
-        items: what is on it.
+        items: what is on it, oldest first.
+        newest_first: whether it is shown the other way round.
         earlier: the event in front of the oldest one on it, if it was read.
         next_url, previous_url: where it goes on; None at an end.
         looked_at: how many events were looked at to fill it.
@@ -87,11 +88,12 @@ class Page:
     """
 
     items: list[Item]
-    earlier: Event | None = None
-    next_url: str | None = None
-    previous_url: str | None = None
-    looked_at: int = 0
-    stopped: bool = False
+    newest_first: bool
+    earlier: Event | None
+    next_url: str | None
+    previous_url: str | None
+    looked_at: int
+    stopped: bool
 
 
 FIRST_PAGE: Final[dict[str, None]] = {"after": None, "before": None, "place": None}
@@ -147,11 +149,6 @@ class _Reading:
                 elif not self._is_behind(item.position) or not lowest < _place(item) < highest:
                     continue
                 yield item
-
-    @property
-    def is_first(self) -> bool:
-        """Whether it begins at an end of the history."""
-        return self.version is None and self.place is None
 
     def onward(self, items: list[Item], last: Item | None) -> tuple[int | None, int | None]:
         """Return the edge, version and place, behind ``items``, or behind ``last`` if it is given:
@@ -217,13 +214,16 @@ def _page(scope: Scope, actor_id: str, filters: Filters, newest_first: bool) -> 
     stopped = not looked.done and len(items) < wanted
     extra = items.pop() if len(items) == wanted else None
     onward = None if looked.done else reading.onward(items, looked.last if stopped else None)
-    back = None if reading.is_first else reading.back(items)
+    begins_at_an_end = reading.version is None and reading.place is None
+    back = None if begins_at_an_end else reading.back(items)
     earlier = _earlier(reading, items, extra)
-    if backwards:
+    if reading.descending:
         items.reverse()
+    if backwards:
         onward, back = back, onward
     return Page(
         items,
+        newest_first,
         earlier,
         onward and scope.here(after=onward[0], before=None, place=onward[1]),
         back and scope.here(before=back[0], after=None, place=back[1]),
@@ -247,52 +247,49 @@ def _events(items: list[Item]) -> list[Event]:
     return [item for item in items if isinstance(item, Event)]
 
 
-def _rows(scope: Scope, page: Page, newest_first: bool) -> list[Row]:
-    """Return the page's lines, each event with the time since the one before it."""
-    chronological = list(reversed(page.items)) if newest_first else page.items
-    rows = []
+def _rows(scope: Scope, actor_id: str, page: Page, filters: Filters) -> list[Row]:
+    """Return the page's lines, each event with the time since the one before it.
+
+    A snapshot stands behind the event of its version, or in front of the next event.
+    """
+    snapshots: list[Snapshot] = []
+    unreadable = []
+    if not filters.by_content:
+        found = scope.store.iter_snapshots_with_errors(actor_id, max_version=filters.to_version)
+        for snapshot in found:
+            if isinstance(snapshot, ReplayError):
+                unreadable.append(Row("malformed", snapshot))
+            elif snapshot.version >= filters.from_version:
+                snapshots.append(snapshot)
+    rows: list[Row] = []
+    left = deque(_of_page(page, snapshots))
     previous = page.earlier
-    for item in chronological:
+    for item in page.items:
         if isinstance(item, ReplayError):
             rows.append(Row("malformed", item))
             continue
+        version = item.version or 0
+        while left and left[0].version < version:
+            rows.append(Row("snapshot", left.popleft()))
         gap = item.timestamp - previous.timestamp if previous else None
         shown = scope.shown(item)
         rows.append(Row("event", shown, gap, brief(shown.data) if scope.sees_payload else ""))
+        if left and left[0].version == version:
+            rows.append(Row("snapshot", left.popleft()))
         previous = item
-    if newest_first:
+    rows += [Row("snapshot", further) for further in left]
+    if page.newest_first:
         rows.reverse()
-    return rows
+    return unreadable + rows if page.previous_url is None else rows
 
 
-def _with_snapshots(
-    scope: Scope, actor_id: str, page: Page, newest_first: bool, filters: Filters
-) -> list[Row]:
-    """Return the page's lines, and the snapshots in their place among them."""
-    rows = _rows(scope, page, newest_first)
-    if filters.by_content:
-        return rows
-    snapshots = []
-    unreadable = []
-    for item in scope.store.iter_snapshots_with_errors(actor_id, max_version=filters.to_version):
-        if isinstance(item, ReplayError):
-            unreadable.append(Row("malformed", item))
-        elif item.version >= filters.from_version:
-            snapshots.append(item)
-    chronological = list(reversed(rows)) if newest_first else rows
-    placed = _placed(chronological, _of_page(page, snapshots, newest_first))
-    if newest_first:
-        placed.reverse()
-    return unreadable + placed if page.previous_url is None else placed
-
-
-def _of_page(page: Page, snapshots: list[Snapshot], newest_first: bool) -> list[Snapshot]:
+def _of_page(page: Page, snapshots: list[Snapshot]) -> list[Snapshot]:
     """Return the snapshots that belong to a page, oldest first.
 
     Each belongs to one, also where the event of its version is malformed or gone.
     """
     older, newer = page.next_url, page.previous_url
-    if not newest_first:
+    if not page.newest_first:
         older, newer = newer, older
     versions = [event.version or 0 for event in _events(page.items)]
     if not versions and (older or newer):
@@ -301,22 +298,8 @@ def _of_page(page: Page, snapshots: list[Snapshot], newest_first: bool) -> list[
     if page.earlier:
         low = page.earlier.version or 0
     elif older:
-        low = min(versions) - 1
+        low = versions[0] - 1
     if newer:
-        high = max(versions)
+        high = versions[-1]
     fitting = [snapshot for snapshot in snapshots if low < snapshot.version <= high]
     return sorted(fitting, key=lambda snapshot: snapshot.version)
-
-
-def _placed(rows: list[Row], snapshots: list[Snapshot]) -> list[Row]:
-    """Put each snapshot behind the event of its version, or in front of the next event."""
-    left = deque(snapshots)
-    placed: list[Row] = []
-    for row in rows:
-        version = row.item.version if row.kind == "event" else 0
-        while left and left[0].version < version:
-            placed.append(Row("snapshot", left.popleft()))
-        placed.append(row)
-        if left and left[0].version == version:
-            placed.append(Row("snapshot", left.popleft()))
-    return placed + [Row("snapshot", snapshot) for snapshot in left]
