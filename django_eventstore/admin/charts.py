@@ -42,15 +42,6 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Legend:
-    """One type and how many events it has in the chart."""
-
-    event_type: str
-    colour: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Activity:
     """Events over time, by type: stacked bars.
 
@@ -58,7 +49,7 @@ class Activity:
         total: how many events are drawn.
         start, end: the timestamps of the first and the last.
         bars: the rectangles.
-        legend: the most frequent types.
+        legend: the most frequent types, and how many events each has.
         others: how many further types there are.
         highest: events in the fullest bin.
     """
@@ -67,7 +58,7 @@ class Activity:
     start: datetime | None = None
     end: datetime | None = None
     bars: list[Bar] = field(default_factory=list)
-    legend: list[Legend] = field(default_factory=list)
+    legend: list[tuple[str, int]] = field(default_factory=list)
     others: int = 0
     highest: int = 0
     width: int = WIDTH
@@ -133,7 +124,7 @@ def activity(points: Sequence[Point]) -> Activity:
             for place, held in enumerate(bins)
             for bar in _stack(place, held, highest, start + (end - start) * place / BINS)
         ],
-        legend=[Legend(event_type, colour(event_type), count) for event_type, count in most],
+        legend=most,
         others=len(totals) - len(most),
         highest=highest,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -112,8 +112,7 @@ class BoundedFolding(Folding[Any]):
 
 Bounded = TypeVar("Bounded", bound=BoundedFolding)
 
-_remembered: OrderedDict[tuple[Any, ...], BoundedFolding] = OrderedDict()
-_sizes: dict[tuple[Any, ...], int] = {}
+_remembered: OrderedDict[tuple[Any, ...], tuple[BoundedFolding, int]] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -123,17 +122,16 @@ def remember(store: EventStore, actor_id: str, folding: BoundedFolding) -> None:
         copied = folding.copied()
     except Exception:  # a state may hold what cannot be copied: then it is folded each time
         return
-    place = (*_history(type(folding), store, actor_id, folding.apply), folding.version)
-    size = folding.size
+    history = (type(folding), store.alias, store.namespace, actor_id, folding.apply)
+    held = (copied, folding.size)
     with _lock:
-        _remembered[place] = copied
-        _remembered.move_to_end(place)
-        _sizes[place] = size
+        _remembered[*history, folding.version] = held
+        _remembered.move_to_end((*history, folding.version))
         while len(_remembered) > 1 and (
-            len(_remembered) > CHECKPOINTS_KEPT or sum(_sizes.values()) > BYTES_KEPT
+            len(_remembered) > CHECKPOINTS_KEPT
+            or sum(size for _copied, size in _remembered.values()) > BYTES_KEPT
         ):
-            oldest, _folding = _remembered.popitem(last=False)
-            del _sizes[oldest]
+            _remembered.popitem(last=False)
 
 
 def remembered(
@@ -143,21 +141,15 @@ def remembered(
 
     Only if the store still has its last event: another history may have the same name.
     """
-    history = _history(kind, store, actor_id, fold.apply)
+    history = (kind, store.alias, store.namespace, actor_id, fold.apply)
     with _lock:
         fitting = [place for place in _remembered if place[:-1] == history and place[-1] <= version]
         if not fitting:
             return None
         place = max(fitting, key=itemgetter(-1))
         _remembered.move_to_end(place)
-        found = cast("Bounded", _remembered[place].copied())
+        found = cast("Bounded", _remembered[place][0].copied())
     return found if found.is_held(store, actor_id) else None
-
-
-def _history(
-    kind: type[BoundedFolding], store: EventStore, actor_id: str, apply: Callable[..., Any]
-) -> tuple[Any, ...]:
-    return (kind, store.alias, store.namespace, actor_id, apply)
 
 
 def beginning(

@@ -9,14 +9,7 @@ from typing import Final
 SHOWN_BYTES: Final = 4096
 LINE: Final = 16
 
-
-@dataclass(frozen=True, slots=True)
-class HexLine:
-    """A line of a hex view: the offset, the bytes as hex, and as text where printable."""
-
-    offset: str
-    codes: str
-    text: str
+HexLine = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +18,7 @@ class Content:
 
     Attributes:
         text: it as text; control characters and what is no UTF-8 are shown as signs.
-        lines: it in hex.
+        lines: it in hex: the offset, the bytes as hex, and as text where printable.
         size: how many bytes it has.
         cut: whether only the first bytes are shown.
     """
@@ -68,7 +61,7 @@ def _visible(character: str) -> str:
 def _hex(content: bytes) -> Iterator[HexLine]:
     for start in range(0, len(content), LINE):
         piece = content[start : start + LINE]
-        yield HexLine(
+        yield (
             f"{start:06x}",
             piece.hex(" ").ljust(LINE * 3 - 1),
             "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in piece),

@@ -43,30 +43,10 @@ class Health:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A store in the list."""
-
-    alias: str
-    namespace: str
-    url: str
-    backend: str
-    health: Health
-
-
 def stores(visit: Visit) -> HttpResponse:
     """List the configured stores and their namespaces."""
     browsable, broken = browsable_stores(visit.options)
-    rows = [
-        Row(
-            store.alias or "",
-            store.namespace,
-            visit.url("store", store.alias, store.namespace),
-            type(store).__name__,
-            health(store),
-        )
-        for store in browsable
-    ]
+    rows = [(store, type(store).__name__, health(store)) for store in browsable]
     return visit.render("stores.html", _("Event stores"), rows=rows, broken=broken, crumbs=())
 
 
