@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from ..events import Event
 from .charts import lanes
 from .json_tree import brief
-from .scanning import only_events, scan
+from .scanning import scan
 from .scope import Scope
 
 FEWEST: Final = 2
@@ -120,7 +120,7 @@ def _read(scope: Scope, actor_id: str, upto: int | None) -> History:
         return History(actor_id, [])
     looked = scan(
         scope.store.iter_events_with_errors(actor_id, to_version=upto, reverse=True),
-        only_events,
+        lambda item: item if isinstance(item, Event) else None,
         scope.deadline,
         wanted=PER_ACTOR + 1,
     )

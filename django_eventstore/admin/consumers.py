@@ -14,7 +14,6 @@ from ..conf import event_stores
 from ..exceptions import EventStoreError
 from ..models import Consumer, ConsumerStatus
 from ..projections.registry import get_projections
-from ..store import EventStore
 from ..workers.consumers import ConsumerFigures, bookkeeping_database, consumer_figures
 from .scope import Visit, browsable_stores
 
@@ -39,7 +38,12 @@ def consumers(visit: Visit) -> HttpResponse:
     rows = []
     stores, broken = browsable_stores(visit.options)
     places = {(store.alias, store.namespace) for store in stores}
-    for alias in _databases(stores):
+    databases = [
+        router.db_for_read(Consumer),
+        *(projection.using for projection in get_projections()),
+        *map(bookkeeping_database, stores),
+    ]
+    for alias in dict.fromkeys(databases):
         found = Consumer.objects.using(alias).exclude(
             status__in=(ConsumerStatus.RETIRED, ConsumerStatus.REPLAYING)
         )
@@ -60,19 +64,6 @@ def consumers(visit: Visit) -> HttpResponse:
         broken=broken,
         errors_hidden=visit.redaction.configured,
         crumbs=[(_("Event stores"), visit.url("stores"))],
-    )
-
-
-def _databases(stores: list[EventStore]) -> list[str]:
-    """Return the databases where consumers keep their checkpoints."""
-    return list(
-        dict.fromkeys(
-            [
-                router.db_for_read(Consumer),
-                *(projection.using for projection in get_projections()),
-                *map(bookkeeping_database, stores),
-            ]
-        )
     )
 
 

@@ -235,15 +235,3 @@ def _stands_between(error: ReplayError, before: Event | None, behind: Event | No
         (before is not None and before.position is not None and position < before.position)
         or (behind is not None and behind.position is not None and position > behind.position)
     )
-
-
-def usable_snapshot(
-    store: EventStore, actor_id: str, fold: Fold, version: int
-) -> Snapshot | ReplayError | None:
-    """Return the snapshot that a replay to ``version`` starts at; an unusable one if no other."""
-    unusable = None
-    for item in store.iter_snapshots_with_errors(actor_id, max_version=version):
-        if isinstance(item, Snapshot) and item.schema_version == fold.schema_version:
-            return item
-        unusable = unusable or item
-    return unusable

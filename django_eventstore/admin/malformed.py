@@ -20,7 +20,7 @@ from ..events import Event, ReplayError
 from ..models import SkippedEvent
 from .access import SKIP
 from .raw_content import Content, as_bytes
-from .scanning import only_errors, scan
+from .scanning import scan
 from .scope import Scope, as_file
 
 MOST_FOUND: Final = 500
@@ -45,7 +45,7 @@ def malformed(scope: Scope) -> HttpResponse:
     before = scope.integer("before")
     looked = scan(
         scope.store.read_all_with_errors(before=before, reverse=True),
-        only_errors,
+        lambda item: item if isinstance(item, ReplayError) else None,
         scope.deadline,
         wanted=MOST_FOUND,
     )

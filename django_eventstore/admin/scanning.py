@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
-from ..events import Event, ReplayError
-
 Item = TypeVar("Item")
 Kept = TypeVar("Kept")
 
@@ -78,13 +76,3 @@ def scan(
                 return result
     result.done = True
     return result
-
-
-def only_events(item: Event | ReplayError) -> Event | None:
-    """Keep what is no malformed event."""
-    return item if isinstance(item, Event) else None
-
-
-def only_errors(item: Event | ReplayError) -> ReplayError | None:
-    """Keep the malformed events."""
-    return item if isinstance(item, ReplayError) else None

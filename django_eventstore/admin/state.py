@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from ..events import ReplayError, Snapshot
 from ..events.json import Difference, leaf_differences, plain, same_json
 from ..folds import Fold
-from .folding import UNREGISTERED, BoundedFolding, fold_of, fold_to, usable_snapshot
+from .folding import UNREGISTERED, BoundedFolding, fold_of, fold_to
 from .json_tree import LARGEST_INLINE, indented, tree
 from .scope import Scope, as_file
 from .versions import first_event, last_event, latest_version, version_at
@@ -139,11 +139,13 @@ def _compare(
 def _check_snapshot(
     scope: Scope, actor_id: str, fold: Fold, full: BoundedFolding, version: int
 ) -> SnapshotCheck | None:
-    found = usable_snapshot(scope.store, actor_id, fold, version)
-    if found is None:
-        return None
-    if not isinstance(found, Snapshot) or found.schema_version != fold.schema_version:
-        return SnapshotCheck(None, found, 0, None, [])
+    unusable = None
+    for found in scope.store.iter_snapshots_with_errors(actor_id, max_version=version):
+        if isinstance(found, Snapshot) and found.schema_version == fold.schema_version:
+            break
+        unusable = unusable or found
+    else:
+        return SnapshotCheck(None, unusable, 0, None, []) if unusable else None
     quick = BoundedFolding(fold.apply, found.state, found.version)
     for _event in quick.read(scope.store, actor_id, version, scope.deadline):
         pass
