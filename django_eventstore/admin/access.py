@@ -22,7 +22,7 @@ from django.utils.functional import cached_property
 
 from ..events import Event, ReplayError
 from ..events.json import plain
-from .options import AdminOptions
+from .options import admin_options
 from .redaction import Redaction, cause_of, kind_of
 
 VIEW: Final = "django_eventstore.view_eventstore"
@@ -44,16 +44,13 @@ class Access:
 
     Args:
         request: the request.
-        options: what is redacted.
         alias: the store; "" on a page about all.
         namespace: its namespace.
     """
 
-    def __init__(
-        self, request: HttpRequest, options: AdminOptions, alias: str = "", namespace: str = ""
-    ) -> None:
+    def __init__(self, request: HttpRequest, alias: str = "", namespace: str = "") -> None:
         self.request = request
-        self.options = options
+        self.options = admin_options()
         self.alias = alias
         self.namespace = namespace
         self._logged: set[str] = set()

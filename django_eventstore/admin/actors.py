@@ -160,10 +160,8 @@ def _coverage(order_by: str, listed: Listed) -> str:
 def _was_seen(actor: ActorSummary, span: timedelta) -> bool:
     if actor.last_timestamp is None:
         return False
-    now = timezone.now()
-    if span > timedelta(0):
-        return actor.last_timestamp >= now - span
-    return actor.last_timestamp < now + span
+    age = timezone.now() - actor.last_timestamp
+    return age <= span if span > timedelta(0) else age > -span
 
 
 def _with_malformed(scope: Scope) -> HttpResponse:

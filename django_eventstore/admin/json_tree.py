@@ -38,7 +38,15 @@ def tree(value: Any, *, limit: int, marked: Collection[Path] = ()) -> SafeString
         limit: how many values are drawn; the rest is counted.
         marked: paths of leaves to mark as changed.
     """
-    return _Tree(limit, frozenset(marked)).draw(value)
+    if not _has_children(value):
+        return format_html('<ul class="es-json"><li>{}</li></ul>', _scalar(value))
+    return format_html(
+        '<ul class="es-json">{}</ul>', _Tree(limit, frozenset(marked)).children(value, ())
+    )
+
+
+def _has_children(value: Any) -> bool:
+    return isinstance(value, (dict, list)) and bool(value)
 
 
 class _Tree:
@@ -46,12 +54,7 @@ class _Tree:
         self.left = limit
         self.marked = marked
 
-    def draw(self, value: Any) -> SafeString:
-        if isinstance(value, (dict, list)) and value:
-            return format_html('<ul class="es-json">{}</ul>', self._children(value, ()))
-        return format_html('<ul class="es-json"><li>{}</li></ul>', _scalar(value))
-
-    def _children(self, value: dict[str, Any] | list[Any], path: Path) -> SafeString:
+    def children(self, value: dict[str, Any] | list[Any], path: Path) -> SafeString:
         return format_html_join("", "{}", ((item,) for item in self._items(value, path)))
 
     def _items(self, value: dict[str, Any] | list[Any], path: Path) -> Iterator[SafeString]:
@@ -71,9 +74,7 @@ class _Tree:
 
     def _item(self, key: str | int, child: Any, path: Path) -> SafeString:
         name = format_html('<span class="es-key">{}</span>', key)
-        if isinstance(child, (dict, list)) and child and len(path) > DEEPEST:
-            return format_html("<li>{} {}</li>", name, _scalar(json.dumps(child)))
-        if isinstance(child, (dict, list)) and child:
+        if _has_children(child) and len(path) <= DEEPEST:
             brackets = "{}" if isinstance(child, dict) else "[]"
             is_open = len(path) < OPEN_DEPTH and len(child) <= OPEN_CHILDREN
             return format_html(
@@ -84,11 +85,12 @@ class _Tree:
                 brackets[0],
                 len(child),
                 brackets[1],
-                self._children(child, path),
+                self.children(child, path),
             )
+        shown = _scalar(json.dumps(child) if _has_children(child) else child)
         if path in self.marked:
-            return format_html('<li class="es-changed">{} {}</li>', name, _scalar(child))
-        return format_html("<li>{} {}</li>", name, _scalar(child))
+            return format_html('<li class="es-changed">{} {}</li>', name, shown)
+        return format_html("<li>{} {}</li>", name, shown)
 
 
 def _scalar(value: Any) -> SafeString:
@@ -96,20 +98,16 @@ def _scalar(value: Any) -> SafeString:
         return format_html('<span class="es-masked" title="{}">{}</span>', _("Redacted"), value)
     if isinstance(value, str):
         if len(value) <= LONGEST_TEXT:
-            return format_html('<span class="es-text">{}</span>', _quoted(value))
+            return format_html('<span class="es-text">{}</span>', scalar_text(value))
         return format_html(
             '<span class="es-text">{}</span> <span class="es-more">{}</span>',
-            _quoted(value[:LONGEST_TEXT]),
+            scalar_text(value[:LONGEST_TEXT]),
             _("… of %(length)s characters in all")
             % {"length": number_format(len(value), force_grouping=True)},
         )
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     kind = "es-number" if is_number else "es-word"
     return format_html('<span class="{}">{}</span>', kind, scalar_text(value))
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def scalar_text(value: Any) -> str:

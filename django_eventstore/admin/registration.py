@@ -11,7 +11,7 @@ from django.urls import URLPattern
 
 from ..models import EventStore, SkippedEvent
 from .access import Access
-from .options import admin_options, check_admin_options
+from .options import check_admin_options
 from .urls import addresses
 
 checks.register(check_admin_options, "event_stores")
@@ -50,5 +50,5 @@ class SkippedEventAdmin(_ReadOnly):
 
         It may be older than the settings that redact the data now.
         """
-        access = Access(request, admin_options())
+        access = Access(request)
         return () if access.sees_payload and not access.redaction.configured else ("problem",)

@@ -23,7 +23,7 @@ from ..exceptions import InvalidEventError, StoreUnavailableError, UnsupportedOp
 from ..store import EventStore
 from .access import Access, demand
 from .compat import BREADCRUMBS_ARE_LISTS
-from .options import AdminOptions, admin_options
+from .options import AdminOptions
 from .scanning import Deadline, Scan
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Visit(Access):
     def __init__(
         self, request: HttpRequest, site: AdminSite, alias: str = "", namespace: str = ""
     ) -> None:
-        super().__init__(request, admin_options(), alias, namespace)
+        super().__init__(request, alias, namespace)
         self.site = site
 
     def url(self, name: str, *args: Any, **query: Any) -> str:
