@@ -1,7 +1,7 @@
 """Who may see what.
 
-Staff is not permission. `urls.py` says which permissions each page asks for; a page about lists
-that shows payloads as well leaves them out for who may not see them.
+Staff is not permission. Some pages ask for a permission of their own (PAGES); a page about lists
+that shows payloads as well leaves them out for who may not see them (Access).
 
 | permission | what it lets somebody see or do |
 |---|---|
@@ -30,12 +30,18 @@ PAYLOAD: Final = "django_eventstore.view_payload"
 REDACTED: Final = "django_eventstore.view_redacted"
 SKIP: Final = "django_eventstore.skip_malformedevent"
 
+PAGES: Final = {
+    **dict.fromkeys(("state", "blame", "field", "event_raw", "problem_raw", "export"), PAYLOAD),
+    "skip": SKIP,
+}
+"""Page, as `urls.py` names it -> the permission that it asks for beside VIEW."""
+
 _audit = logging.getLogger("django_eventstore.audit")
 
 
-def demand(request: HttpRequest, *permissions: str) -> None:
-    """Raise PermissionDenied unless the user may see lists and has ``permissions``."""
-    if not all(map(request.user.has_perm, (VIEW, *permissions))):
+def check_access(request: HttpRequest, page: str) -> None:
+    """Raise PermissionDenied unless the user may open a page."""
+    if not request.user.has_perms({VIEW, PAGES.get(page, VIEW)}):
         raise PermissionDenied
 
 

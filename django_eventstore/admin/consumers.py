@@ -15,6 +15,7 @@ from ..exceptions import EventStoreError
 from ..models import Consumer, ConsumerStatus
 from ..projections.registry import get_projections
 from ..workers.consumers import ConsumerFigures, bookkeeping_database, consumer_figures
+from .redaction import Redaction
 from .scope import Visit, browsable_stores
 
 
@@ -62,7 +63,7 @@ def consumers(visit: Visit) -> HttpResponse:
         _("Projections and forwarding"),
         rows=rows,
         broken=broken,
-        errors_hidden=visit.redaction.configured,
+        errors_hidden=Redaction(visit.options).configured,
         crumbs=[(_("Event stores"), visit.url("stores"))],
     )
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from django.utils import timezone
 
 
-def local(moment: datetime) -> datetime:
+def local(timestamp: datetime) -> datetime:
     """Return an aware point in time in the current time zone.
 
     At the ends of the calendar, which programs like for "always" and "never", another zone would
     be in the year 0 or 10000: there it stays as it is.
     """
     try:
-        return timezone.localtime(moment)
+        return timezone.localtime(timestamp)
     except OverflowError:
-        return moment
+        return timestamp

@@ -12,6 +12,7 @@ from django.urls import URLPattern
 from ..models import EventStore, SkippedEvent
 from .access import Access
 from .options import check_admin_options
+from .redaction import Redaction
 from .urls import addresses
 
 checks.register(check_admin_options, "event_stores")
@@ -51,4 +52,5 @@ class SkippedEventAdmin(_ReadOnly):
         It may be older than the settings that redact the data now.
         """
         access = Access(request)
-        return () if access.sees_payload and not access.redaction.configured else ("problem",)
+        hides = Redaction(access.options).configured
+        return ("problem",) if hides or not access.sees_payload else ()

@@ -21,7 +21,7 @@ from ..conf import event_stores
 from ..events.validation import MAX_VERSION
 from ..exceptions import InvalidEventError, StoreUnavailableError, UnsupportedOperation
 from ..store import EventStore
-from .access import Access, demand
+from .access import Access, check_access
 from .compat import BREADCRUMBS_ARE_LISTS
 from .options import AdminOptions
 from .scanning import Deadline, Scan
@@ -248,29 +248,28 @@ def _find_store(alias: str, namespace: str, options: AdminOptions) -> EventStore
 View = Callable[..., HttpResponseBase]
 
 
-def visit_page(view: View, site: AdminSite) -> View:
-    """Guard a page about all stores: 403 without the permission to see lists."""
+def visit_page(view: View, site: AdminSite, page: str) -> View:
+    """Guard a page about all stores: 403 for who may not open it."""
 
     @wraps(view)
     def guarded(request: HttpRequest) -> HttpResponseBase:
-        demand(request)
+        check_access(request, page)
         return view(Visit(request, site))
 
     return site.admin_view(guarded)
 
 
-def store_page(view: View, site: AdminSite, *permissions: str) -> View:
+def store_page(view: View, site: AdminSite, page: str) -> View:
     """Guard a page about one store.
 
-    403 without the permission to see lists and ``permissions``; 404 for an unknown store or
-    namespace and for what no store accepts as an argument; a page that says so, with status
-    503, where the store cannot be reached or its settings are wrong, and 501 where it cannot do
-    this.
+    403 for who may not open it; 404 for an unknown store or namespace and for what no store
+    accepts as an argument; a page that says so, with status 503, where the store cannot be
+    reached or its settings are wrong, and 501 where it cannot do this.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, alias: str, namespace: str, **given: Any) -> HttpResponseBase:
-        demand(request, *permissions)
+        check_access(request, page)
         try:
             scope = Scope(request, site, alias, namespace)
         except ImproperlyConfigured as error:

@@ -22,7 +22,6 @@ from . import (
     stores,
     timeline,
 )
-from .access import PAYLOAD, SKIP
 from .scope import View, store_page, visit_page
 
 _SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
@@ -66,32 +65,36 @@ _MALFORMED: Final = f"{_STORE}malformed/<int:position>/"
 
 def addresses(site: AdminSite) -> list[URLPattern]:
     """Return the URL patterns of all pages, on an admin site."""
-    every_store = visit_page(stores.stores, site)
-    pages: list[tuple[str, View, str, tuple[str, ...]]] = [
-        (_STORE, stores.store, "store", ()),
-        (f"{_STORE}cache/", stores.check_cache, "check_cache", ()),
-        (f"{_STORE}actors/", actors.actors, "actors", ()),
-        (f"{_STORE}export/", export.export, "export", (PAYLOAD,)),
-        (_ACTOR, timeline.timeline, "actor", ()),
-        (f"{_ACTOR}state/", state.state, "state", (PAYLOAD,)),
-        (f"{_ACTOR}blame/", blame.blame, "blame", (PAYLOAD,)),
-        (f"{_ACTOR}field/", blame.history, "field", (PAYLOAD,)),
-        (_EVENT, event.event, "event", ()),
-        (f"{_EVENT}raw/", event.raw, "event_raw", (PAYLOAD,)),
-        (f"{_STORE}compare/", compare.compare, "compare", ()),
-        (f"{_STORE}search/", search.search, "search", ()),
-        (f"{_STORE}jump/", jump.jump, "jump", ()),
-        (f"{_STORE}malformed/", malformed.malformed, "malformed", ()),
-        (_MALFORMED, malformed.problem, "problem", ()),
-        (f"{_MALFORMED}raw/", malformed.raw, "problem_raw", (PAYLOAD,)),
-        (f"{_MALFORMED}skip/", malformed.skip, "skip", (SKIP,)),
+    every_store = visit_page(stores.stores, site, "stores")
+    pages: list[tuple[str, View, str]] = [
+        (_STORE, stores.store, "store"),
+        (f"{_STORE}cache/", stores.check_cache, "check_cache"),
+        (f"{_STORE}actors/", actors.actors, "actors"),
+        (f"{_STORE}export/", export.export, "export"),
+        (_ACTOR, timeline.timeline, "actor"),
+        (f"{_ACTOR}state/", state.state, "state"),
+        (f"{_ACTOR}blame/", blame.blame, "blame"),
+        (f"{_ACTOR}field/", blame.history, "field"),
+        (_EVENT, event.event, "event"),
+        (f"{_EVENT}raw/", event.raw, "event_raw"),
+        (f"{_STORE}compare/", compare.compare, "compare"),
+        (f"{_STORE}search/", search.search, "search"),
+        (f"{_STORE}jump/", jump.jump, "jump"),
+        (f"{_STORE}malformed/", malformed.malformed, "malformed"),
+        (_MALFORMED, malformed.problem, "problem"),
+        (f"{_MALFORMED}raw/", malformed.raw, "problem_raw"),
+        (f"{_MALFORMED}skip/", malformed.skip, "skip"),
     ]
     return [
         path("", every_store, name="django_eventstore_eventstore_changelist"),
         path("", every_store, name="eventstore_stores"),
-        path("consumers/", visit_page(consumers.consumers, site), name="eventstore_consumers"),
+        path(
+            "consumers/",
+            visit_page(consumers.consumers, site, "consumers"),
+            name="eventstore_consumers",
+        ),
         *(
-            path(route, store_page(view, site, *permissions), name=f"eventstore_{name}")
-            for route, view, name, permissions in pages
+            path(route, store_page(view, site, name), name=f"eventstore_{name}")
+            for route, view, name in pages
         ),
     ]

@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from django.contrib.admin import site
 from django.test import Client
 
+from django_eventstore.admin.access import PAGES
+from django_eventstore.admin.urls import addresses as addresses_of
 from django_eventstore.models import SkippedEvent
 from tests.admin.conftest import client, fill
 
@@ -36,6 +39,11 @@ def test_lists_are_not_payloads(addresses):
         assert "Mia" not in response.content.decode(), address
     for address in addresses[1]:
         assert lister.get(address).status_code == 403, address
+
+
+def test_each_page_that_asks_for_more_is_a_page():
+    names = {pattern.name for pattern in addresses_of(site)}
+    assert {f"eventstore_{page}" for page in PAGES} <= names
 
 
 def test_the_index_leads_to_the_stores(addresses, pages):
