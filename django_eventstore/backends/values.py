@@ -53,6 +53,11 @@ class ActorRange:
     limit: int | None = None
     reverse: bool = False
 
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing can be selected: a limit of 0."""
+        return self.limit == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:

@@ -1,22 +1,18 @@
-"""Which store it is: alias, options, namespace; and how it tells receivers of signals."""
+"""Which store it is: alias, options, namespace, backend."""
 
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Self
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
-from django.dispatch import Signal
 
 from ..backends.base import Backend
 from ..events.namespaces import check_namespace
 from .observability import retried
-
-logger = logging.getLogger("django_eventstore")
 
 
 class StoreBase:
@@ -111,16 +107,3 @@ class StoreBase:
     def _pinned(self) -> Self:
         """Return this store in the namespace of now, for an operation of several steps."""
         return self.with_namespace(self.namespace) if callable(self._namespace) else self
-
-    def _send(self, signal: Signal, namespace: str, **values: Any) -> None:
-        for receiver, response in signal.send_robust(
-            type(self), store=self, namespace=namespace, **values
-        ):
-            if isinstance(response, Exception):
-                logger.error(
-                    "Receiver %r failed (store %r)",
-                    receiver,
-                    self.alias,
-                    exc_info=response,
-                    extra={"store": self.alias, "namespace": namespace},
-                )

@@ -6,15 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Final, Unpack
 
-from asgiref.sync import sync_to_async
-
 from ..backends.values import ActorPage, ActorQuery, ActorSummary, Selection, StoreStatistics
 from ..events import Event, ReplayError
-from ..events.upcasting import upcast_item
 from ..events.validation import check_integer
 from ..exceptions import UnsupportedOperation
 from .arguments import Filters, actor_query, checked_actor_ids, lookup, selection
-from .malformed import ReadingBase, SkipReasons
+from .malformed import Reporting
 
 ACTORS_AT_ONCE: Final = 500
 """How many actors iter_actors() holds in memory at once."""
@@ -22,7 +19,7 @@ ACTORS_AT_ONCE: Final = 500
 NEWEST: Final = Selection(reverse=True, limit=1)
 
 
-class Lookups(ReadingBase):
+class Lookups(Reporting):
     """get_actors(), get_event(), count_events() and the like."""
 
     def get_actors(
@@ -114,23 +111,15 @@ class Lookups(ReadingBase):
         """Return the event at ``position``, a ReplayError if it is malformed, None if none is."""
         namespace = self.namespace
         check_integer("position", position, minimum=0)
-        found = self.backend.event_at(namespace, position)
-        item = None if found is None else upcast_item(found)
-        if isinstance(item, ReplayError):
-            return self._met(namespace, item, SkipReasons(self.alias, namespace))
-        return item
+        return self._settled_one(namespace, self.backend.event_at(namespace, position))
 
     async def aget_event_with_errors(self, position: int) -> Event | ReplayError | None:
         """See get_event_with_errors()."""
         namespace = self.namespace
         check_integer("position", position, minimum=0)
-        found = await self.backend.aevent_at(namespace, position)
-        item = None if found is None else upcast_item(found)
-        if isinstance(item, ReplayError):
-            return await sync_to_async(self._met)(
-                namespace, item, SkipReasons(self.alias, namespace)
-            )
-        return item
+        return await self._asettled_one(
+            namespace, await self.backend.aevent_at(namespace, position)
+        )
 
     def get_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
         """Return the event with this id, or None.
@@ -140,23 +129,17 @@ class Lookups(ReadingBase):
         """
         actors = lookup(event_id, actor_id)
         namespace = self.namespace
-        found = self.backend.find_events(namespace, (event_id,), actors).get(event_id)
-        item = None if found is None else upcast_item(found)
-        if isinstance(item, ReplayError):
-            self._met(namespace, item, SkipReasons(self.alias, namespace))
-            return None
-        return item
+        found = self.backend.find_events(namespace, (event_id,), actors)
+        item = self._settled_one(namespace, found.get(event_id))
+        return None if isinstance(item, ReplayError) else item
 
     async def aget_event_by_id(self, event_id: str, *, actor_id: str | None = None) -> Event | None:
         """See get_event_by_id()."""
         actors = lookup(event_id, actor_id)
         namespace = self.namespace
-        found = (await self.backend.afind_events(namespace, (event_id,), actors)).get(event_id)
-        item = None if found is None else upcast_item(found)
-        if isinstance(item, ReplayError):
-            await sync_to_async(self._met)(namespace, item, SkipReasons(self.alias, namespace))
-            return None
-        return item
+        found = await self.backend.afind_events(namespace, (event_id,), actors)
+        item = await self._asettled_one(namespace, found.get(event_id))
+        return None if isinstance(item, ReplayError) else item
 
     def count_events(self, **filters: Unpack[Filters]) -> int:
         """Return how many events the store holds, or how many pass the filters of read_all()."""

@@ -13,6 +13,8 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
+from django.dispatch import Signal
+
 from ..events import Event, ReplayError
 from ..events.tracing import span_context, tracing
 from ..exceptions import (
@@ -99,10 +101,16 @@ class _Observed(Operation):
         if self.trace is not None:
             tracer = self.trace.get_tracer("django_eventstore")
             kinds = self.trace.SpanKind
+            attributes = {
+                "eventstore.store": self.store.alias or "",
+                "eventstore.namespace": self.namespace,
+            }
+            if self.actor_id is not None:
+                attributes["eventstore.actor_id"] = self.actor_id
             self.span = tracer.start_span(
                 f"eventstore.{self.name}",
                 kind=kinds.PRODUCER if self.name == "save" else kinds.INTERNAL,
-                attributes=_attributes(self.store, self.namespace, self.actor_id),
+                attributes=attributes,
                 record_exception=False,
                 set_status_on_exception=False,
             )
@@ -233,7 +241,7 @@ def _tell(
     seconds: float,
     actor_id: str | None,
 ) -> None:
-    told = {
+    told: dict[str, Any] = {
         "namespace": namespace,
         "operation": name,
         "outcome": outcome,
@@ -242,15 +250,19 @@ def _tell(
         "actor_id": actor_id,
     }
     logger.debug("%s: %s", name, outcome, extra={"store": store.alias, **told})
-    for receiver, response in store_operation.send_robust(type(store), store=store, **told):
+    send(store_operation, store, **told)
+
+
+def send(signal: Signal, store: Store, namespace: str, **values: Any) -> None:
+    """Send ``signal``; a receiver that fails is logged, and nothing to the caller."""
+    for receiver, response in signal.send_robust(
+        type(store), store=store, namespace=namespace, **values
+    ):
         if isinstance(response, Exception):
             logger.error(
-                "Receiver %r failed", receiver, exc_info=response, extra={"store": store.alias}
+                "Receiver %r failed (store %r)",
+                receiver,
+                store.alias,
+                exc_info=response,
+                extra={"store": store.alias, "namespace": namespace},
             )
-
-
-def _attributes(store: Store, namespace: str, actor_id: str | None) -> dict[str, str]:
-    attributes = {"eventstore.store": store.alias or "", "eventstore.namespace": namespace}
-    if actor_id is not None:
-        attributes["eventstore.actor_id"] = actor_id
-    return attributes

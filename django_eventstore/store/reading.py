@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import aclosing
+from functools import partial
 from typing import Unpack
-
-from asgiref.sync import sync_to_async
 
 from ..backends.values import ActorRange
 from ..events import Event, ReplayError, ReplayResult
-from ..events.upcasting import aupcast, upcast
 from ..events.validation import check_text
 from .arguments import Bounds, actor_range
-from .malformed import ReadingBase, SkipReasons, aevents_of, events_of
+from .malformed import Item, Reporting, aevents_of, events_of
 from .observability import aobserve_items, observe_items
 
 
-class ActorReading(ReadingBase):
+class ActorReading(Reporting):
     """get_events(), iter_events() and get_latest_version()."""
 
     def get_events(
@@ -107,51 +104,20 @@ class ActorReading(ReadingBase):
         """See get_latest_version()."""
         return await self.backend.alatest_version(self.namespace, check_text("actor_id", actor_id))
 
-    def _items(
+    def _items(self, namespace: str, actor_id: str, selected: ActorRange) -> Iterator[Item]:
+        read = partial(self.backend.read_actor, namespace, actor_id)
+        items = self._settled(namespace, read, selected)
+        return observe_items(self, "read_actor", namespace, items, actor_id)
+
+    def _aitems(
         self, namespace: str, actor_id: str, selected: ActorRange
-    ) -> Iterator[Event | ReplayError]:
-        if selected.limit == 0:
-            return
-        reasons = SkipReasons(self.alias, namespace)
-        for item in upcast(
-            observe_items(
-                self,
-                "read_actor",
-                namespace,
-                self.backend.read_actor(namespace, actor_id, selected),
-                actor_id,
-            )
-        ):
-            if isinstance(item, ReplayError):
-                yield self._met(namespace, item, reasons)
-            else:
-                yield item
-
-    async def _aitems(
-        self, namespace: str, actor_id: str, selected: ActorRange
-    ) -> AsyncGenerator[Event | ReplayError, None]:
-        if selected.limit == 0:
-            return
-        reasons = SkipReasons(self.alias, namespace)
-        async with aclosing(
-            aupcast(
-                aobserve_items(
-                    self,
-                    "read_actor",
-                    namespace,
-                    self.backend.aread_actor(namespace, actor_id, selected),
-                    actor_id,
-                )
-            )
-        ) as items:
-            async for item in items:
-                if isinstance(item, ReplayError):
-                    yield await sync_to_async(self._met)(namespace, item, reasons)
-                else:
-                    yield item
+    ) -> AsyncGenerator[Item, None]:
+        read = partial(self.backend.aread_actor, namespace, actor_id)
+        items = self._asettled(namespace, read, selected)
+        return aobserve_items(self, "read_actor", namespace, items, actor_id)
 
 
-def _result(items: Iterable[Event | ReplayError]) -> ReplayResult:
+def _result(items: Iterable[Item]) -> ReplayResult:
     result = ReplayResult()
     for item in items:
         if isinstance(item, ReplayError):

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from contextlib import aclosing
 from functools import partial
 from typing import Unpack
 
-from asgiref.sync import sync_to_async
-
 from ..backends.values import Selection
 from ..events import Event, ReplayError
-from ..events.upcasting import aupcast, upcast
 from . import subscriptions
 from .arguments import Reading, selection
-from .malformed import ReadingBase, SkipReasons, aevents_of, events_of
+from .malformed import Item, Reporting, aevents_of, events_of
 from .observability import aobserve_items, observe_items
 from .subscriptions import Stop
 
 
-class StoreReading(ReadingBase):
+class StoreReading(Reporting):
     """read_all() and subscribe()."""
 
     def read_all(self, after: int | None = None, **reading: Unpack[Reading]) -> Iterator[Event]:
@@ -110,35 +106,18 @@ class StoreReading(ReadingBase):
         watch = partial(self.backend.watch, namespace)
         return subscriptions.asubscribe(read, watch, selected, stop)
 
-    def _read_items(self, selected: Selection) -> Iterator[Event | ReplayError]:
+    def _read_items(self, selected: Selection) -> Iterator[Item]:
         namespace = self.namespace
-        return observe_items(self, "read_store", namespace, self._store_items(namespace, selected))
+        items = self._store_items(namespace, selected)
+        return observe_items(self, "read_store", namespace, items)
 
-    def _aread_items(self, selected: Selection) -> AsyncGenerator[Event | ReplayError, None]:
+    def _aread_items(self, selected: Selection) -> AsyncGenerator[Item, None]:
         namespace = self.namespace
-        return aobserve_items(
-            self, "read_store", namespace, self._astore_items(namespace, selected)
-        )
+        items = self._astore_items(namespace, selected)
+        return aobserve_items(self, "read_store", namespace, items)
 
-    def _store_items(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
-        if selected.nothing:
-            return
-        reasons = SkipReasons(self.alias, namespace)
-        for item in upcast(self.backend.read_store(namespace, selected)):
-            if isinstance(item, ReplayError):
-                yield self._met(namespace, item, reasons)
-            else:
-                yield item
+    def _store_items(self, namespace: str, selected: Selection) -> Iterator[Item]:
+        return self._settled(namespace, partial(self.backend.read_store, namespace), selected)
 
-    async def _astore_items(
-        self, namespace: str, selected: Selection
-    ) -> AsyncGenerator[Event | ReplayError, None]:
-        if selected.nothing:
-            return
-        reasons = SkipReasons(self.alias, namespace)
-        async with aclosing(aupcast(self.backend.aread_store(namespace, selected))) as items:
-            async for item in items:
-                if isinstance(item, ReplayError):
-                    yield await sync_to_async(self._met)(namespace, item, reasons)
-                else:
-                    yield item
+    def _astore_items(self, namespace: str, selected: Selection) -> AsyncGenerator[Item, None]:
+        return self._asettled(namespace, partial(self.backend.aread_store, namespace), selected)

@@ -14,7 +14,7 @@ from ..exceptions import DuplicateEventError, UnsupportedOperation, VersionConfl
 from ..signals import event_saved
 from .arguments import Expect, as_list, check_exists, check_expected, new_events
 from .base import StoreBase
-from .observability import observe
+from .observability import observe, send
 
 
 class Saving(StoreBase):
@@ -135,7 +135,7 @@ class Saving(StoreBase):
 
     def _announce(self, namespace: str, events: Sequence[Event]) -> None:
         for event in events:
-            self._send(event_saved, namespace, event=event)
+            send(event_saved, self, namespace, event=event)
 
 
 def _ids(events: Sequence[Event]) -> tuple[list[str], list[str]]:

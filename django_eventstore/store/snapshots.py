@@ -11,10 +11,10 @@ from asgiref.sync import sync_to_async
 
 from ..events import ReplayError, Snapshot
 from .arguments import check_upto, checked_actor_ids, new_snapshot, snapshot_range
-from .malformed import ReadingBase
+from .malformed import Reporting
 
 
-class Snapshots(ReadingBase):
+class Snapshots(Reporting):
     """save_snapshot(), get_latest_snapshot() and the like."""
 
     def save_snapshot(self, snapshot: Snapshot) -> Snapshot:
