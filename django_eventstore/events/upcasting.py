@@ -15,8 +15,7 @@ every read; an event whose upcaster fails is malformed: it becomes a ReplayError
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -33,8 +32,8 @@ SCHEMA_VERSION: Final = "schema_version"
 
 Upcaster = Callable[[Event], Event]
 
-_upcasters: dict[tuple[str, int], Upcaster] = {}
-_types: set[str] = set()
+# By event type, then by the version that they take.
+_upcasters: dict[str, dict[int, Upcaster]] = {}
 # What upcasters may not touch: who the event is, and where it stands.
 _IDENTITY: Final = ("id", "actor_id", "version", "position", "timestamp", "command_id")
 
@@ -55,23 +54,19 @@ def register_upcaster(event_type: str, from_version: int, func: Upcaster) -> Non
         ImproperlyConfigured: that version of the type has another upcaster already.
         InvalidEventError: ``event_type`` or ``from_version`` is none.
     """
-    key = (
-        check_text("event_type", event_type),
-        check_integer("from_version", from_version, minimum=1),
-    )
-    if _upcasters.setdefault(key, func) is not func:
+    check_text("event_type", event_type)
+    check_integer("from_version", from_version, minimum=1)
+    registered = _upcasters.setdefault(event_type, {}).setdefault(from_version, func)
+    if registered is not func:
         raise ImproperlyConfigured(
             f"{event_type!r} events of schema version {from_version} have the upcaster "
-            f"{_upcasters[key]!r} already; {func!r} cannot be theirs too."
+            f"{registered!r} already; {func!r} cannot be theirs too."
         )
-    _types.add(event_type)
 
 
 def unregister_upcaster(event_type: str, from_version: int) -> None:
     """Forget that upcaster; one that is not registered is no error."""
-    _upcasters.pop((event_type, from_version), None)
-    if not any(name == event_type for name, _ in _upcasters):
-        _types.discard(event_type)
+    _upcasters.get(event_type, {}).pop(from_version, None)
 
 
 def schema_version(event: Event) -> int:
@@ -88,29 +83,14 @@ def schema_version(event: Event) -> int:
     return int(text)
 
 
-def upcast(items: Iterator[Event | ReplayError]) -> Iterator[Event | ReplayError]:
-    """Return ``items`` in their newest form; the same iterator where nothing is registered."""
-    return map(upcast_item, items) if _upcasters else items
-
-
-def aupcast(
-    items: AsyncGenerator[Event | ReplayError, None],
-) -> AsyncGenerator[Event | ReplayError, None]:
-    """See upcast()."""
-    return _aupcast(items) if _upcasters else items
-
-
-async def _aupcast(
-    items: AsyncGenerator[Event | ReplayError, None],
-) -> AsyncGenerator[Event | ReplayError, None]:
-    async with aclosing(items):
-        async for item in items:
-            yield upcast_item(item)
+def are_upcasters_registered() -> bool:
+    """Tell whether upcast_item() has anything to do; most projects have no upcaster."""
+    return any(_upcasters.values())
 
 
 def upcast_item(item: Event | ReplayError) -> Event | ReplayError:
     """Return the event in its newest form, or a ReplayError where an upcaster fails."""
-    if isinstance(item, ReplayError) or item.event_type not in _types:
+    if isinstance(item, ReplayError) or not _upcasters.get(item.event_type):
         return item
     try:
         return _run_chain(item)
@@ -120,7 +100,7 @@ def upcast_item(item: Event | ReplayError) -> Event | ReplayError:
 
 def _run_chain(event: Event) -> Event:
     version = schema_version(event)
-    while (upcaster := _upcasters.get((event.event_type, version))) is not None:
+    while (upcaster := _upcasters.get(event.event_type, {}).get(version)) is not None:
         try:
             made = upcaster(event)
             _check_made(made, event)

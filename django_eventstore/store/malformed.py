@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 
 from ..backends.values import ActorRange, Selection
 from ..events import Event, ReplayError
-from ..events.upcasting import aupcast, upcast, upcast_item
+from ..events.upcasting import are_upcasters_registered, upcast_item
 from ..signals import malformed_event_found
 from .base import StoreBase
 from .observability import send
@@ -63,7 +63,10 @@ class Reporting(StoreBase):
         if selected.nothing:
             return
         reasons = None
-        for item in upcast(read(selected)):
+        upcasting = are_upcasters_registered()
+        for item in read(selected):
+            if upcasting:
+                item = upcast_item(item)
             if isinstance(item, ReplayError):
                 if reasons is None:
                     reasons = skip_reasons(self.alias, namespace)
@@ -77,8 +80,11 @@ class Reporting(StoreBase):
         if selected.nothing:
             return
         reasons = None
-        async with aclosing(aupcast(read(selected))) as items:
+        upcasting = are_upcasters_registered()
+        async with aclosing(read(selected)) as items:
             async for item in items:
+                if upcasting:
+                    item = upcast_item(item)
                 if isinstance(item, ReplayError):
                     if reasons is None:
                         reasons = await sync_to_async(skip_reasons)(self.alias, namespace)
@@ -142,7 +148,9 @@ class Reporting(StoreBase):
 
 def events_of(items: Iterator[Item]) -> Iterator[Event]:
     """Leave out the malformed ones."""
-    return (item for item in items if not isinstance(item, ReplayError))
+    for item in items:
+        if not isinstance(item, ReplayError):
+            yield item
 
 
 async def aevents_of(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Event, None]:

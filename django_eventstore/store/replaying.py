@@ -89,8 +89,8 @@ class Replaying(ActorReading):
             if use_snapshot:
                 async with aclosing(
                     self.backend.aread_snapshots(namespace, actor_id, to_version)
-                ) as items:
-                    async for item in items:
+                ) as snapshots:
+                    async for item in snapshots:
                         found = _usable(item, schema_version)
                         if isinstance(found, Snapshot):
                             snapshot = found
@@ -98,9 +98,9 @@ class Replaying(ActorReading):
                         await sync_to_async(self._report)(namespace, found)
                         skipped.append(found)
             selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
-            events = self._aitems(namespace, actor_id, selected)
+            items = self._aitems(namespace, actor_id, selected)
             replayed = await afold_events(
-                events, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
+                items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
             )
             operation.events = replayed.events_applied
         return replayed

@@ -121,7 +121,8 @@ class Updating(Saving, Replaying):
         def load() -> Replayed[State]:
             if seen is None:
                 return self.replay(actor_id, apply, initial, schema_version=schema_version)
-            tail = self._items(self.namespace, actor_id, ActorRange(from_version=seen.version + 1))
+            selected = ActorRange(from_version=seen.version + 1)
+            tail = self._items(self.namespace, actor_id, selected)
             return fold_events(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
 
         replayed = load()
