@@ -101,7 +101,8 @@ class SideBySide(RuleBasedStateMachine):
 
     def save(self, space: int, asynchronous: bool, events: list[Event], expected: Any) -> None:
         with_several = len({event.actor_id for event in events}) > 1
-        if with_several and not all(s.supports_multi_actor_append for s in self.stores.values()):
+        stores = self.stores.values()
+        if with_several and not all(s.backend.supports_multi_actor_append for s in stores):
             return
         known = self.models[space]
         if not self.ids_are_comparable(known, events):
