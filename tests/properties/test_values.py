@@ -198,6 +198,7 @@ def test_snapshots(stores, version, state, timestamp):
 
 
 @PROPERTY
+@example(arguments={}, selection={}, listing={"limit": 2**63 - 1}, actor_id="a")
 @given(
     arguments=st.fixed_dictionaries(
         {},

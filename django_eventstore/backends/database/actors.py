@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.backends.utils import CursorWrapper
 
+from ...events.validation import MAX_VERSION
 from ..cursors import make_cursor
 from ..values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
 from .queries import Fetch
@@ -65,7 +66,7 @@ def page(vendor: Vendor, fetch: Fetch, namespace: str, query: ActorQuery) -> Act
         order = f"{column} {direction}, {order}"
     rows = fetch(
         f"SELECT {_summary_columns(vendor)} FROM {ACTORS} a WHERE {where} "
-        f"ORDER BY {order} LIMIT {query.limit + 1}",
+        f"ORDER BY {order} LIMIT {min(query.limit + 1, MAX_VERSION)}",
         params,
     )
     actors = [_summary(vendor, row) for row in rows[: query.limit]]
