@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final, NoReturn
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...events import Event, ReplayError, Snapshot
 from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
@@ -33,7 +32,7 @@ from .errors import unavailable, violated_constraint
 from .notifications import PostgresWatch, announce_append, can_listen
 from .queries import EventQuery
 from .rows import Row, decode_events
-from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
+from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT, key_lists
 from .vendor import Vendor, pause
 from .vendors import vendor_of
 
@@ -107,14 +106,9 @@ class DatabaseBackend(Backend):
             except IntegrityError as error:
                 self._explain_violation(vendor, namespace, events, error, attempt)
             except (DatabaseError, InterfaceError) as error:
-                if not is_unavailable(error):
-                    raise
-                joined, lost = connection.in_atomic_block, is_lost(error)
+                joined = connection.in_atomic_block
                 if joined or attempt == _ATTEMPTS or not should_try_again(error):
-                    self._drop_if_lost(connection, error)
-                    raise unavailable(
-                        self.database, error, outcome_unknown=lost and not joined
-                    ) from error
+                    self._raise_translated(error, outcome_unknown=is_lost(error) and not joined)
                 self.on_retry(namespace, events[0].event.actor_id, error)
                 pause(attempt)
             else:
@@ -198,24 +192,14 @@ class DatabaseBackend(Backend):
     def read_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> Iterator[Event | ReplayError]:
-        query = EventQuery.of_actor(namespace, actor_id, selected)
-        return query.read(self.vendor, self._fetch)
+        query = EventQuery.of_actor(self.vendor, self._fetch, namespace, actor_id, selected)
+        return query.read()
 
     def read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
-        query = EventQuery.of_store(namespace, selected)
-        vendor = self.vendor
-        if selected.reverse:
-            yield from query.read(vendor, self._fetch)
-            return
-        with self._translated_errors():
-            bounds = vendor.final_positions(selected.after or 0)
-        while True:
-            with self._translated_errors():
-                try:
-                    bound = next(bounds)
-                except StopIteration:
-                    return
-            yield from query.read(vendor, self._fetch, bound)
+        query = self._query_of_store(namespace, selected)
+        bounds = (None,) if selected.reverse else self._final_positions(selected.after or 0)
+        for bound in bounds:
+            yield from query.read(bound)
             if query.left == 0:
                 return
 
@@ -237,9 +221,7 @@ class DatabaseBackend(Backend):
     ) -> dict[str, Event]:
         vendor = self.vendor
         found: dict[str, Event] = {}
-        for start in range(0, len(event_ids), 500):
-            some = event_ids[start : start + 500]
-            marks = ", ".join(["%s"] * len(some))
+        for some, marks in key_lists(event_ids):
             rows = self._fetch(
                 f"SELECT {vendor.columns} FROM {EVENTS} e "
                 f"WHERE namespace = %s AND event_id IN ({marks})",
@@ -251,7 +233,7 @@ class DatabaseBackend(Backend):
         return found
 
     def count_events(self, namespace: str, selected: Selection) -> int:
-        return EventQuery.of_store(namespace, selected).count(self.vendor, self._fetch)
+        return self._query_of_store(namespace, selected).count()
 
     def list_actors(self, namespace: str, query: ActorQuery) -> ActorPage:
         return actors.page(self.vendor, self._fetch, namespace, query)
@@ -296,6 +278,13 @@ class DatabaseBackend(Backend):
         except (DatabaseError, InterfaceError) as error:
             self._raise_translated(error)
 
+    def _query_of_store(self, namespace: str, selected: Selection) -> EventQuery:
+        return EventQuery.of_store(self.vendor, self._fetch, namespace, selected)
+
+    def _final_positions(self, after: int) -> Iterator[int | None]:
+        with self._translated_errors():
+            yield from self.vendor.final_positions(after)
+
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         try:
@@ -303,13 +292,13 @@ class DatabaseBackend(Backend):
         except (DatabaseError, InterfaceError) as error:
             self._raise_translated(error)
 
-    def _raise_translated(self, error: DatabaseError | InterfaceError) -> NoReturn:
+    def _raise_translated(
+        self, error: DatabaseError | InterfaceError, *, outcome_unknown: bool = False
+    ) -> NoReturn:
         if not is_unavailable(error):
             raise error
-        self._drop_if_lost(connections[self.database], error)
-        raise unavailable(self.database, error) from error
-
-    def _drop_if_lost(self, connection: BaseDatabaseWrapper, error: Exception) -> None:
-        """Let the next call connect anew: outside of requests nobody else does."""
+        connection = connections[self.database]
         if is_lost(error) and not connection.in_atomic_block:
+            # The next call connects anew: outside of requests nobody else sees to that.
             connection.close()
+        raise unavailable(self.database, error, outcome_unknown=outcome_unknown) from error
