@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import orjson
@@ -65,11 +67,11 @@ class _Memory:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.position = 0
-        self.namespaces: dict[str, _Namespace] = {}
+        self.namespaces: dict[str, _Namespace] = defaultdict(_Namespace)
 
-    def namespace(self, name: str) -> _Namespace:
-        return self.namespaces.setdefault(name, _Namespace())
 
+_version = attrgetter("version")
+_place = attrgetter("position")
 
 _locations: dict[str, _Memory] = {}
 _locations_lock = threading.Lock()
@@ -118,7 +120,7 @@ class MemoryBackend(Backend):
     ) -> list[Placed]:
         memory = self._memory
         with memory.lock:
-            held = memory.namespace(namespace)
+            held = memory.namespaces[namespace]
             heads = {
                 actor_id: rows[-1].version
                 for actor_id in {new.event.actor_id for new in events}
@@ -145,7 +147,7 @@ class MemoryBackend(Backend):
 
     def save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         with self._memory.lock:
-            kept = self._memory.namespace(namespace).snapshots.setdefault(snapshot.actor_id, {})
+            kept = self._memory.namespaces[namespace].snapshots.setdefault(snapshot.actor_id, {})
             kept[snapshot.version] = (replace(snapshot, state=None, position=None), state)
             for version in sorted(kept)[: -self.options.snapshots_kept]:
                 del kept[version]
@@ -155,7 +157,7 @@ class MemoryBackend(Backend):
         self, namespace: str, actor_id: str, from_version: int, to_version: int
     ) -> int:
         with self._memory.lock:
-            kept = self._memory.namespace(namespace).snapshots.get(actor_id, {})
+            kept = self._memory.namespaces[namespace].snapshots.get(actor_id, {})
             gone = [version for version in kept if from_version <= version <= to_version]
             for version in gone:
                 del kept[version]
@@ -163,7 +165,7 @@ class MemoryBackend(Backend):
 
     def prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         with self._memory.lock:
-            held = self._memory.namespace(namespace)
+            held = self._memory.namespaces[namespace]
             rows = held.actors.get(actor_id)
             if rows is None:
                 return 0
@@ -177,14 +179,14 @@ class MemoryBackend(Backend):
 
     def latest_version(self, namespace: str, actor_id: str) -> int:
         with self._memory.lock:
-            rows = self._memory.namespace(namespace).actors.get(actor_id)
+            rows = self._memory.namespaces[namespace].actors.get(actor_id)
             return rows[-1].version if rows else 0
 
     def read_actor(
         self, namespace: str, actor_id: str, selected: ActorRange
     ) -> Iterator[Event | ReplayError]:
         with self._memory.lock:
-            rows = self._memory.namespace(namespace).actors.get(actor_id, [])
+            rows = self._memory.namespaces[namespace].actors.get(actor_id, [])
             start = bisect_left(rows, selected.from_version, key=_version)
             stop = len(rows)
             if selected.to_version is not None:
@@ -207,7 +209,7 @@ class MemoryBackend(Backend):
 
     def _rows(self, namespace: str, selected: Selection) -> list[_Row]:
         with self._memory.lock:
-            rows = self._memory.namespace(namespace).rows
+            rows = self._memory.namespaces[namespace].rows
             start = 0 if selected.after is None else bisect_right(rows, selected.after, key=_place)
             stop = len(rows)
             if selected.before is not None:
@@ -225,7 +227,7 @@ class MemoryBackend(Backend):
         self, namespace: str, event_ids: Sequence[str], actor_ids: Sequence[str] | None
     ) -> dict[str, Event]:
         with self._memory.lock:
-            ids = self._memory.namespace(namespace).ids
+            ids = self._memory.namespaces[namespace].ids
             return {
                 event_id: ids[event_id].to_event()
                 for event_id in event_ids
@@ -243,7 +245,7 @@ class MemoryBackend(Backend):
         with self._memory.lock:
             actors = [
                 _summary(actor_id, rows)
-                for actor_id, rows in self._memory.namespace(namespace).actors.items()
+                for actor_id, rows in self._memory.namespaces[namespace].actors.items()
                 if query.search in actor_id
             ]
         actors.sort(key=rank, reverse=query.descending)
@@ -260,14 +262,14 @@ class MemoryBackend(Backend):
 
     def actor_summaries(self, namespace: str, actor_ids: Sequence[str]) -> dict[str, ActorSummary]:
         with self._memory.lock:
-            actors = self._memory.namespace(namespace).actors
+            actors = self._memory.namespaces[namespace].actors
             return {each: _summary(each, actors[each]) for each in actor_ids if each in actors}
 
     def read_snapshots(
         self, namespace: str, actor_id: str, max_version: int | None
     ) -> Iterator[Snapshot | ReplayError]:
         with self._memory.lock:
-            kept = self._memory.namespace(namespace).snapshots.get(actor_id, {})
+            kept = self._memory.namespaces[namespace].snapshots.get(actor_id, {})
             found = [kept[version] for version in sorted(kept, reverse=True)]
         for snapshot, state in found:
             if max_version is None or snapshot.version <= max_version:
@@ -279,7 +281,7 @@ class MemoryBackend(Backend):
 
     def statistics(self, namespace: str) -> StoreStatistics:
         with self._memory.lock:
-            held = self._memory.namespace(namespace)
+            held = self._memory.namespaces[namespace]
             return StoreStatistics(len(held.rows), len(held.actors))
 
     def check_deployment(self) -> list[CheckMessage]:
@@ -303,14 +305,6 @@ class InMemoryEventStore(EventStore):
     """
 
     backend_class = MemoryBackend
-
-
-def _version(row: _Row) -> int:
-    return row.version
-
-
-def _place(row: _Row) -> int:
-    return row.position
 
 
 def _summary(actor_id: str, rows: list[_Row]) -> ActorSummary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Self
@@ -25,12 +25,14 @@ class Options:
     """
 
     def __post_init__(self) -> None:
-        hints = _type_hints(type(self))
+        hints = typing.get_type_hints(type(self))
         for option in fields(self):
             value = getattr(self, option.name)
             allowed = _allowed_types(hints[option.name])
             if _is_zero(value) or (value is None and type(None) not in allowed):
-                object.__setattr__(self, option.name, _default(option))
+                make = option.default_factory
+                default = make() if callable(make) else option.default
+                object.__setattr__(self, option.name, default)
                 continue
             if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
                 names = " or ".join(sorted(kind.__name__ for kind in allowed))
@@ -38,9 +40,9 @@ class Options:
                 raise ImproperlyConfigured(
                     f"{option.name} must be {names}, got {type(value).__name__}."
                 )
-            if isinstance(value, (int, float)) and value < 0:
-                raise ImproperlyConfigured(f"{option.name} must not be negative, got {value}.")
-            if isinstance(value, timedelta) and value < timedelta(0):
+            if (isinstance(value, (int, float)) and value < 0) or (
+                isinstance(value, timedelta) and value < timedelta(0)
+            ):
                 raise ImproperlyConfigured(f"{option.name} must not be negative, got {value}.")
 
     @classmethod
@@ -69,10 +71,6 @@ class Options:
             raise ImproperlyConfigured(f"{where}: {error}") from error
 
 
-def _type_hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
 def _allowed_types(hint: Any) -> tuple[type, ...]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return tuple(kind for part in typing.get_args(hint) for kind in _allowed_types(part))
@@ -83,9 +81,3 @@ def _allowed_types(hint: Any) -> tuple[type, ...]:
 
 def _is_zero(value: object) -> bool:
     return not isinstance(value, bool) and value in (0, "", timedelta(0))
-
-
-def _default(option: Any) -> Any:
-    if option.default is not MISSING:
-        return option.default
-    return option.default_factory()
