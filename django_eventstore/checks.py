@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -18,38 +17,30 @@ from .store import EventStore
 
 def check_event_stores(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check EVENT_STORES, and each store's own settings."""
-    return _ask_stores(lambda store: store.check(), _misconfigured)
+    stores, errors = _configured()
+    return [*map(_misconfigured, errors), *(message for each in stores for message in each.check())]
 
 
 def check_durability(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Warn of settings that may lose acknowledged events; for ``check --deploy``."""
-    return _ask_stores(lambda store: store.check_deployment(), lambda error: None)
+    stores, _ = _configured()
+    return [message for each in stores for message in each.check_deployment()]
 
 
-def _ask_stores(
-    ask: Callable[[EventStore], list[CheckMessage]],
-    refuse: Callable[[ImproperlyConfigured], CheckMessage | None],
-) -> list[CheckMessage]:
-    """Return what the configured stores have to say, and of the settings of those that cannot be.
-
-    Args:
-        ask: what to ask a store.
-        refuse: what to say of wrong settings; None: nothing.
-    """
-    messages: list[CheckMessage | None] = []
+def _configured() -> tuple[list[EventStore], list[ImproperlyConfigured]]:
+    """Return the stores, and why there are no others."""
+    stores: list[EventStore] = []
+    errors: list[ImproperlyConfigured] = []
     try:
         aliases = list(event_stores)
     except ImproperlyConfigured as error:
-        messages.append(refuse(error))
-        aliases = []
+        return stores, [error]
     for alias in aliases:
         try:
-            store = event_stores[alias]
+            stores.append(event_stores[alias])
         except ImproperlyConfigured as error:
-            messages.append(refuse(error))
-        else:
-            messages.extend(ask(store))
-    return [message for message in messages if message is not None]
+            errors.append(error)
+    return stores, errors
 
 
 def _misconfigured(error: ImproperlyConfigured) -> Error:

@@ -6,7 +6,6 @@ import re
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 _LOSES_COMMITS = {
     # What each is called in DATABASES, where events that were acknowledged may be lost.
@@ -19,41 +18,8 @@ _WAL = re.compile(r"journal_mode\s*[=(]\s*wal", re.IGNORECASE)
 def check_database(alias: str) -> list[CheckMessage]:
     """Return what there is to say of an entry in ``DATABASES`` that holds events."""
     connection = connections[alias]
-    if connection.vendor == "sqlite":
-        return _check_sqlite(connection)
-    return []
-
-
-def check_durability(alias: str) -> list[CheckMessage]:
-    """Return by which of its settings the database may lose acknowledged events."""
-    connection = connections[alias]
-    settings = connection.settings_dict
-    where = f"The event store's database {connection.alias!r}"
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
-        return [
-            Warning(
-                f"{where} is in memory: its events are gone when the process ends.",
-                hint='Give "NAME" a file in DATABASES.',
-                id="eventstore.W005",
-            )
-        ]
-    loses_commits = _LOSES_COMMITS.get(connection.vendor)
-    options = settings.get("OPTIONS", {})
-    given = " ".join(str(options.get(name, "")) for name in ("init_command", "options"))
-    if loses_commits is None or not (found := loses_commits.search(given)):
+    if connection.vendor != "sqlite":
         return []
-    return [
-        Warning(
-            f'{where} is set to "{found[0]}": it may lose the last events that it has acknowledged '
-            f"when the machine dies.",
-            hint="Leave that out to keep what is committed, or silence this check if such a loss "
-            "is acceptable. See the documentation on durability.",
-            id="eventstore.W004",
-        )
-    ]
-
-
-def _check_sqlite(connection: BaseDatabaseWrapper) -> list[CheckMessage]:
     options = connection.settings_dict.get("OPTIONS", {})
     where = f"The event store's database {connection.alias!r} (SQLite)"
     messages: list[CheckMessage] = []
@@ -86,3 +52,32 @@ def _check_sqlite(connection: BaseDatabaseWrapper) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def check_durability(alias: str) -> list[CheckMessage]:
+    """Return by which of its settings the database may lose acknowledged events."""
+    connection = connections[alias]
+    settings = connection.settings_dict
+    where = f"The event store's database {connection.alias!r}"
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
+        return [
+            Warning(
+                f"{where} is in memory: its events are gone when the process ends.",
+                hint='Give "NAME" a file in DATABASES.',
+                id="eventstore.W005",
+            )
+        ]
+    loses_commits = _LOSES_COMMITS.get(connection.vendor)
+    options = settings.get("OPTIONS", {})
+    given = " ".join(str(options.get(name, "")) for name in ("init_command", "options"))
+    if loses_commits is None or not (found := loses_commits.search(given)):
+        return []
+    return [
+        Warning(
+            f'{where} is set to "{found[0]}": it may lose the last events that it has acknowledged '
+            f"when the machine dies.",
+            hint="Leave that out to keep what is committed, or silence this check if such a loss "
+            "is acceptable. See the documentation on durability.",
+            id="eventstore.W004",
+        )
+    ]
