@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -137,21 +137,7 @@ class Event:
         Raises:
             InvalidEventError: naming the field and the reason.
         """
-        if not isinstance(document, dict):
-            raise InvalidEventError(
-                "event", f"must be a JSON object, got {type(document).__name__}."
-            )
-        known = dict(document)
-        for name in ("actor_id", "event_type"):
-            if name not in known:
-                raise InvalidEventError(name, "is missing.")
-        if unknown := known.keys() - _FIELDS:
-            raise InvalidEventError(
-                min(map(str, unknown)),
-                f"is no field of an event; the fields are {', '.join(sorted(_FIELDS))}.",
-            )
-        if "timestamp" in known:
-            known["timestamp"] = parse_timestamp(known["timestamp"])
+        known = _read_document(cls, document, ("actor_id", "event_type"))
         for name in ("metadata", "data", "command_id", "id"):
             if known.get(name, "") is None:
                 raise InvalidEventError(name, "must not be null; leave it out for the default.")
@@ -162,7 +148,6 @@ class Event:
         return event
 
 
-_FIELDS: Final = frozenset(Event.__dataclass_fields__)
 _set_actor_id = Event.__dict__["actor_id"].__set__
 _set_event_type = Event.__dict__["event_type"].__set__
 _set_data = Event.__dict__["data"].__set__
@@ -265,23 +250,35 @@ class Snapshot:
         Raises:
             InvalidEventError: naming the field and the reason.
         """
-        if not isinstance(document, dict):
-            raise InvalidEventError(
-                "snapshot", f"must be a JSON object, got {type(document).__name__}."
-            )
-        known = dict(document)
-        for name in ("actor_id", "version", "state"):
-            if name not in known:
-                raise InvalidEventError(name, "is missing.")
-        if unknown := known.keys() - set(cls.__dataclass_fields__):
-            raise InvalidEventError(min(map(str, unknown)), "is no field of a snapshot.")
-        if "timestamp" in known:
-            known["timestamp"] = parse_timestamp(known["timestamp"])
+        known = _read_document(cls, document, ("actor_id", "version", "state"))
         snapshot = cls(**known)
         check_snapshot(snapshot)
         if snapshot.position is not None:
             check_integer("position", snapshot.position, minimum=0)
         return snapshot
+
+
+def _read_document(
+    kind: type[Event | Snapshot], document: object, needed: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the arguments of ``kind`` that its JSON form holds."""
+    name = kind.__name__.lower()
+    if not isinstance(document, dict):
+        raise InvalidEventError(name, f"must be a JSON object, got {type(document).__name__}.")
+    held = dict(document)
+    fields = kind.__dataclass_fields__
+    for field_name in needed:
+        if field_name not in held:
+            raise InvalidEventError(field_name, "is missing.")
+    if unknown := held.keys() - fields.keys():
+        what = "an event" if kind is Event else "a snapshot"
+        raise InvalidEventError(
+            min(map(str, unknown)),
+            f"is no field of {what}; the fields are {', '.join(sorted(fields))}.",
+        )
+    if "timestamp" in held:
+        held["timestamp"] = parse_timestamp(held["timestamp"])
+    return held
 
 
 def check_snapshot(snapshot: object) -> bytes:
