@@ -110,7 +110,8 @@ class HashRing:
     def __init__(self, nodes: Iterable[str] = (), config: HashRingConfig | None = None) -> None:
         self.config = HashRingConfig() if config is None else config
         self._lock = threading.Lock()
-        self._points = self._join(_Points(frozenset(), [], []), _node_names(nodes))
+        self._points = _Points(frozenset(), [], [])
+        self._points = self._lay_out(_node_names(nodes))
 
     @classmethod
     def with_config(cls, config: HashRingConfig, nodes: Iterable[str] = ()) -> Self:
@@ -144,20 +145,12 @@ class HashRing:
         """Add a node; a node that is there already stays as it is."""
         names = _node_names([node])
         with self._lock:
-            self._points = self._join(self._points, names)
+            self._points = self._lay_out(self._points.nodes | names)
 
     def remove_node(self, node: str) -> None:
         """Remove a node; a node that is not there is no error."""
         with self._lock:
-            points = self._points
-            if node not in points.nodes:
-                return
-            kept = [
-                (position, owner)
-                for position, owner in zip(points.positions, points.owners, strict=True)
-                if owner != node
-            ]
-            self._points = _freeze(points.nodes - {node}, kept)
+            self._points = self._lay_out(self._points.nodes - {node})
 
     def get_node(self, key: str) -> str | None:
         """Return the node that `key` belongs to, or `None` on an empty ring."""
@@ -186,20 +179,26 @@ class HashRing:
             index += 1
         return list(found)
 
-    def _join(self, points: _Points, names: frozenset[str]) -> _Points:
-        new = names - points.nodes
-        if not new:
-            return points
-        entries = list(zip(points.positions, points.owners, strict=True))
-        for name in new:
-            for number in range(self.config.virtual_nodes):
-                # The number comes first and ends at the colon, so no two names can meet.
-                digest = sha512(f"{number}:{name}".encode()).digest()
-                entries += [(position, name) for position in _virtual_node_positions(digest)]
+    def _lay_out(self, nodes: frozenset[str]) -> _Points:
+        points = self._points
+        entries = [
+            (position, owner)
+            for position, owner in zip(points.positions, points.owners, strict=True)
+            if owner in nodes
+        ]
+        entries += [
+            (position, name)
+            for name in nodes - points.nodes
+            for number in range(self.config.virtual_nodes)
+            # The number comes first and ends at the colon, so no two names can meet.
+            for position in _virtual_node_positions(sha512(f"{number}:{name}".encode()).digest())
+        ]
         # Points of two nodes at one position are all kept, in the order of the names: the first
         # wins whoever came first, and the other takes over when it goes.
         entries.sort()
-        return _freeze(points.nodes | new, entries)
+        # Two lists rather than one of pairs: bisect compares plain integers, several times faster.
+        positions = [position for position, _ in entries]
+        return _Points(nodes, positions, [owner for _, owner in entries])
 
 
 class ShardManager:
@@ -362,11 +361,6 @@ def _node_names(nodes: Iterable[str]) -> frozenset[str]:
         if not name:
             raise ValueError("the name of a node must not be empty")
     return names
-
-
-def _freeze(nodes: frozenset[str], entries: list[tuple[int, str]]) -> _Points:
-    # Two lists rather than one of pairs: bisect compares plain integers, several times faster.
-    return _Points(nodes, [position for position, _ in entries], [owner for _, owner in entries])
 
 
 def _moves(before: list[list[str]], after: list[list[str]]) -> dict[int, ShardMove]:
