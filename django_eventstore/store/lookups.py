@@ -37,7 +37,7 @@ class Lookups(Reporting):
             search: only actors whose id contains this text, as written.
             order_by: ``actor_id``, ``latest_version``, ``event_count``, ``first_timestamp``,
                 ``last_timestamp`` or ``last_position``; descending with ``-`` in front. Which of
-                them a store offers is in ``actor_orderings``.
+                them a store offers is in ``backend.actor_orderings``.
             limit: the most actors on the page; 0 gives none.
             cursor: the ``next_cursor`` of the page before; opaque.
             time_limit: after how many seconds to stop looking, about, and to return what was
