@@ -8,7 +8,7 @@ commands can then show it, compare it with snapshots and make snapshots of it::
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -36,7 +36,7 @@ class Fold:
 
     def begin(self) -> Folding[Any]:
         """Return the state before the first event, to add events to."""
-        return Folding(self.apply, deepcopy(self.initial))
+        return Folding.start(self.apply, self.initial)
 
 
 _folds: dict[str, Fold] = {}
@@ -89,6 +89,7 @@ class Folding(Generic[State]):
         apply: ``apply(state, event) -> state``.
         state: what the events so far have made. ``apply`` may change it in place.
         version: the version of the last event, or of the snapshot, that the state holds.
+        snapshot_version: the version of the snapshot that it began with; 0 for none.
         event: the last event in it, None for none.
         applied: how many events were added.
         errors: malformed events that were met, and are not in the state.
@@ -100,12 +101,28 @@ class Folding(Generic[State]):
     apply: Callable[[State, Event], State]
     state: State
     version: int = 0
+    snapshot_version: int = 0
     event: Event | None = None
     applied: int = 0
     errors: list[ReplayError] = field(default_factory=list)
     skipped: list[ReplayError] = field(default_factory=list)
     failed_on: Event | None = None
     failure: Exception | None = None
+
+    @classmethod
+    def start(
+        cls,
+        apply: Callable[[State, Event], State],
+        initial: State,
+        snapshot: Snapshot | None = None,
+    ) -> Folding[State]:
+        """Return the state before the first event: the snapshot's, else a copy of ``initial``.
+
+        A copy, so that an ``apply`` that changes its state in place does not spoil the caller's.
+        """
+        if snapshot is None:
+            return cls(apply, deepcopy(initial))
+        return cls(apply, snapshot.state, snapshot.version, snapshot.version)
 
     def add(self, item: Event | ReplayError) -> None:
         """Bring the next item in; what ``apply`` raises gets a note that names the event."""
@@ -124,6 +141,18 @@ class Folding(Generic[State]):
         self.version = max(self.version, item.version or 0)
         self.applied += 1
 
+    def result(self, skipped_snapshots: Iterable[ReplayError] = ()) -> Replayed[State]:
+        """Return what EventStore.replay() does."""
+        return Replayed(
+            self.state,
+            self.version,
+            self.applied,
+            self.errors,
+            self.snapshot_version,
+            list(skipped_snapshots),
+            self.skipped,
+        )
+
     def attempt(self, event: Event) -> bool:
         """Add an event and tell whether that went well: after a failure, nothing does."""
         if self.failure is None:
@@ -135,57 +164,10 @@ class Folding(Generic[State]):
 
 
 def fold_events(
-    items: Iterable[Event | ReplayError],
-    apply: Callable[[State, Event], State],
-    initial: State,
-    *,
-    snapshot: Snapshot | None = None,
-    skipped_snapshots: Iterable[ReplayError] = (),
-) -> Replayed[State]:
-    """Fold ``items`` with ``apply(state, event) -> state``.
-
-    Starts at ``snapshot.state`` if a snapshot is given, else at a copy of ``initial`` (an
-    ``apply`` that changes its state in place does not spoil the caller's object). What ``apply``
-    raises passes through, with a note that names the event.
-    """
-    folding = _begin(apply, initial, snapshot)
+    items: Iterable[Event | ReplayError], apply: Callable[[State, Event], State], initial: State
+) -> Folding[State]:
+    """Fold ``items`` with ``apply(state, event) -> state``, from a copy of ``initial`` on."""
+    folding = Folding.start(apply, initial)
     for item in items:
         folding.add(item)
-    return _replayed(folding, snapshot, skipped_snapshots)
-
-
-async def afold_events(
-    items: AsyncIterable[Event | ReplayError],
-    apply: Callable[[State, Event], State],
-    initial: State,
-    *,
-    snapshot: Snapshot | None = None,
-    skipped_snapshots: Iterable[ReplayError] = (),
-) -> Replayed[State]:
-    """See fold_events()."""
-    folding = _begin(apply, initial, snapshot)
-    async for item in items:
-        folding.add(item)
-    return _replayed(folding, snapshot, skipped_snapshots)
-
-
-def _begin(
-    apply: Callable[[State, Event], State], initial: State, snapshot: Snapshot | None
-) -> Folding[State]:
-    if snapshot is None:
-        return Folding(apply, deepcopy(initial))
-    return Folding(apply, snapshot.state, snapshot.version)
-
-
-def _replayed(
-    folding: Folding[State], snapshot: Snapshot | None, skipped_snapshots: Iterable[ReplayError]
-) -> Replayed[State]:
-    return Replayed(
-        folding.state,
-        folding.version,
-        folding.applied,
-        folding.errors,
-        0 if snapshot is None else snapshot.version,
-        list(skipped_snapshots),
-        folding.skipped,
-    )
+    return folding

@@ -12,7 +12,7 @@ from ..backends.values import ActorRange
 from ..events import Event, Replayed, ReplayError, Snapshot
 from ..events.validation import check_integer
 from ..exceptions import InvalidEventError
-from ..folds import afold_events, fold_events
+from ..folds import Folding
 from .arguments import check_upto
 from .observability import observe
 from .reading import ActorReading
@@ -54,20 +54,19 @@ class Replaying(ActorReading):
             snapshot = None
             skipped: list[ReplayError] = []
             if use_snapshot:
-                for item in self.backend.read_snapshots(namespace, actor_id, to_version):
-                    found = _usable(item, schema_version)
+                for stored in self.backend.read_snapshots(namespace, actor_id, to_version):
+                    found = _usable(stored, schema_version)
                     if isinstance(found, Snapshot):
                         snapshot = found
                         break
                     self._report(namespace, found)
                     skipped.append(found)
             selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
-            items = self._items(namespace, actor_id, selected)
-            replayed = fold_events(
-                items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
-            )
-            operation.events = replayed.events_applied
-        return replayed
+            folding = Folding.start(apply, initial, snapshot)
+            for item in self._items(namespace, actor_id, selected):
+                folding.add(item)
+            operation.events = folding.applied
+        return folding.result(skipped)
 
     async def areplay(
         self,
@@ -90,20 +89,20 @@ class Replaying(ActorReading):
                 async with aclosing(
                     self.backend.aread_snapshots(namespace, actor_id, to_version)
                 ) as snapshots:
-                    async for item in snapshots:
-                        found = _usable(item, schema_version)
+                    async for stored in snapshots:
+                        found = _usable(stored, schema_version)
                         if isinstance(found, Snapshot):
                             snapshot = found
                             break
                         await sync_to_async(self._report)(namespace, found)
                         skipped.append(found)
             selected = ActorRange(from_version=_after(snapshot), to_version=to_version)
-            items = self._aitems(namespace, actor_id, selected)
-            replayed = await afold_events(
-                items, apply, initial, snapshot=snapshot, skipped_snapshots=skipped
-            )
-            operation.events = replayed.events_applied
-        return replayed
+            folding = Folding.start(apply, initial, snapshot)
+            async with aclosing(self._aitems(namespace, actor_id, selected)) as items:
+                async for item in items:
+                    folding.add(item)
+            operation.events = folding.applied
+        return folding.result(skipped)
 
 
 def _after(snapshot: Snapshot | None) -> int:

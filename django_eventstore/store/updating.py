@@ -7,14 +7,15 @@ import copy
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from inspect import isawaitable
 from typing import TypeVar
 
 from ..backends.values import ActorRange
-from ..events import Event, Replayed, Snapshot
+from ..events import Event, Replayed
 from ..events.validation import check_integer
 from ..exceptions import VersionConflictError
-from ..folds import afold_events, fold_events
+from ..folds import Folding
 from .arguments import Decided, decided_for
 from .observability import retried
 from .replaying import Replaying
@@ -122,8 +123,11 @@ class Updating(Saving, Replaying):
             if seen is None:
                 return self.replay(actor_id, apply, initial, schema_version=schema_version)
             selected = ActorRange(from_version=seen.version + 1)
-            tail = self._items(self.namespace, actor_id, selected)
-            return fold_events(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+            # A copy: the tail may be folded twice, by a fold that changes its state in place.
+            folding = Folding(apply, copy.deepcopy(seen.state), seen.version)
+            for item in self._items(self.namespace, actor_id, selected):
+                folding.add(item)
+            return folding.result()
 
         replayed = load()
         if not (replayed.errors or replayed.skipped):
@@ -148,8 +152,11 @@ class Updating(Saving, Replaying):
             if seen is None:
                 return await self.areplay(actor_id, apply, initial, schema_version=schema_version)
             selected = ActorRange(from_version=seen.version + 1)
-            tail = self._aitems(self.namespace, actor_id, selected)
-            return await afold_events(tail, apply, initial, snapshot=_as_snapshot(actor_id, seen))
+            folding = Folding(apply, copy.deepcopy(seen.state), seen.version)
+            async with aclosing(self._aitems(self.namespace, actor_id, selected)) as items:
+                async for item in items:
+                    folding.add(item)
+            return folding.result()
 
         replayed = await load()
         if not (replayed.errors or replayed.skipped):
@@ -166,8 +173,3 @@ def _name_versions(events: Iterable[Event]) -> bool:
 def _pause() -> float:
     """Return a short random pause in seconds, so that rivals do not meet again."""
     return random.uniform(0.001, 0.05)  # noqa: S311 - no secret
-
-
-def _as_snapshot(actor_id: str, seen: Replayed[State]) -> Snapshot:
-    # A copy: the tail may be folded twice, by a fold that changes its state in place.
-    return Snapshot(actor_id, seen.version, copy.deepcopy(seen.state))
