@@ -128,39 +128,25 @@ def new_events(events: Iterable[Event], ambient: Mapping[str, str], limit: int) 
             raise DuplicateEventError(given.id, given.actor_id, "is there twice in one append")
         ids.add(given.id)
         metadata = {**ambient, **given.metadata}
+        names = given.actor_id, given.event_type, given.id, given.command_id
+        actor_id, event_type, event_id, command_id = names
+        if not (type(actor_id) is type(event_type) is type(event_id) is type(command_id) is str):
+            # A member of an enum (``models.TextChoices``) is saved as the text that comes back.
+            actor_id, event_type, event_id, command_id = map(str.__str__, names)
         event = made_event(
-            given.actor_id,
-            given.event_type,
+            actor_id,
+            event_type,
             data,
             given.version,
-            given.id,
-            given.command_id,
+            event_id,
+            command_id,
             metadata,
             check_timestamp("timestamp", given.timestamp),
         )
-        # A member of an enum (``models.TextChoices``) is saved as the text that comes back.
-        if not (
-            type(given.actor_id)
-            is type(given.event_type)
-            is type(given.id)
-            is type(given.command_id)
-            is str
-        ):
-            event = _with_plain_names(event)
         metadata_text = orjson.dumps(metadata)
         check_size(len(text) + len(metadata_text), limit, "event")
         new.append(NewEvent(event, text, metadata_text))
     return new
-
-
-def _with_plain_names(event: Event) -> Event:
-    return replace(
-        event,
-        actor_id=str.__str__(event.actor_id),
-        event_type=str.__str__(event.event_type),
-        id=str.__str__(event.id),
-        command_id=str.__str__(event.command_id),
-    )
 
 
 def check_size(size: int, limit: int, what: str) -> None:
