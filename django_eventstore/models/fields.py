@@ -17,16 +17,13 @@ class CodePointField(models.CharField):  # type: ignore[type-arg]
     """
 
     def db_parameters(self, connection: Any) -> dict[str, Any]:
-        return {**super().db_parameters(connection), "collation": _collation(connection)}
-
-
-def _collation(connection: Any) -> str | None:
-    if connection.vendor == "postgresql":
-        return "C"
-    if connection.vendor == "mysql":
-        # The binary collations that do not pad with spaces.
-        return "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
-    return None
+        collation = None
+        if connection.vendor == "postgresql":
+            collation = "C"
+        elif connection.vendor == "mysql":
+            # The binary collations that do not pad with spaces.
+            collation = "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
+        return {**super().db_parameters(connection), "collation": collation}
 
 
 class UTCDateTimeField(models.DateTimeField):  # type: ignore[type-arg]

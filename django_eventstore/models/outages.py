@@ -22,19 +22,17 @@ _LOST_MYSQL = frozenset({0, 1927, 2006, 2013, 2055, 4031})
 
 def should_try_again(error: Exception) -> bool:
     """Tell whether the same transaction, done again, may well succeed (it changed nothing)."""
-    cause = error.__cause__
-    if _sqlstate(cause) in _TRY_AGAIN_SQLSTATES:
-        return True
-    return _mysql_code(error) in _TRY_AGAIN_MYSQL
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate in _TRY_AGAIN_SQLSTATES or _mysql_code(error) in _TRY_AGAIN_MYSQL
 
 
 def is_lost(error: Exception) -> bool:
     """Tell whether the connection broke, so that nobody knows what became of the statement."""
     if isinstance(error, InterfaceError):
         return True
-    cause = error.__cause__
+    cause: Any = error.__cause__
     if hasattr(cause, "sqlstate"):
-        state = _sqlstate(cause)
+        state = cause.sqlstate
         # Class 08: connection exceptions; 57P: the server was shut down.
         return state is None or state.startswith(("08", "57P0"))
     return _mysql_code(error) in _LOST_MYSQL
@@ -55,7 +53,7 @@ def is_refused(error: Exception) -> bool:
         return False
     if _mysql_code(error) in _REFUSED_MYSQL:
         return True
-    connected = _sqlstate(error.__cause__) is not None
+    connected = getattr(error.__cause__, "sqlstate", None) is not None
     return not connected and any(words in str(error) for words in _REFUSED_POSTGRESQL)
 
 
@@ -67,10 +65,6 @@ def explain(error: DatabaseError | InterfaceError) -> str:
     if isinstance(error, OperationalError | ProgrammingError) and not is_unavailable(error):
         return f"{text} (have all migrations been applied, with migrate?)"
     return text
-
-
-def _sqlstate(cause: Any) -> str | None:
-    return getattr(cause, "sqlstate", None)
 
 
 def _mysql_code(error: Exception) -> int | None:

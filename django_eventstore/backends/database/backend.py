@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
 from ...events import Event, ReplayError, Snapshot
 from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
-from ...models.outages import is_lost, is_unavailable, should_try_again
+from ...models.outages import is_lost, should_try_again
 from ..base import Backend, StoreOptions, assign_versions
 from ..values import (
     ACTOR_ORDERINGS,
@@ -28,7 +28,7 @@ from ..values import (
 )
 from ..watch import Watch
 from . import actors, checks, retention, snapshots
-from .errors import unavailable, violated_constraint
+from .errors import raise_translated, violated_constraint
 from .notifications import PostgresWatch, announce_append, can_listen
 from .queries import EventQuery
 from .rows import Row, decode_events
@@ -108,7 +108,9 @@ class DatabaseBackend(Backend):
             except (DatabaseError, InterfaceError) as error:
                 joined = connection.in_atomic_block
                 if joined or attempt == _ATTEMPTS or not should_try_again(error):
-                    self._raise_translated(error, outcome_unknown=is_lost(error) and not joined)
+                    raise_translated(
+                        connection, error, outcome_unknown=is_lost(error) and not joined
+                    )
                 self.on_retry(namespace, events[0].event.actor_id, error)
                 pause(attempt)
             else:
@@ -276,7 +278,7 @@ class DatabaseBackend(Backend):
         try:
             return vendor.fetch(sql, params)
         except (DatabaseError, InterfaceError) as error:
-            self._raise_translated(error)
+            raise_translated(vendor.connection, error)
 
     def _query_of_store(self, namespace: str, selected: Selection) -> EventQuery:
         return EventQuery.of_store(self.vendor, self._fetch, namespace, selected)
@@ -290,15 +292,4 @@ class DatabaseBackend(Backend):
         try:
             yield
         except (DatabaseError, InterfaceError) as error:
-            self._raise_translated(error)
-
-    def _raise_translated(
-        self, error: DatabaseError | InterfaceError, *, outcome_unknown: bool = False
-    ) -> NoReturn:
-        if not is_unavailable(error):
-            raise error
-        connection = connections[self.database]
-        if is_lost(error) and not connection.in_atomic_block:
-            # The next call connects anew: outside of requests nobody else sees to that.
-            connection.close()
-        raise unavailable(self.database, error, outcome_unknown=outcome_unknown) from error
+            raise_translated(connections[self.database], error)

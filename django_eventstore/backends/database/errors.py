@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...exceptions import StoreUnavailableError
-from ...models.outages import is_refused
+from ...models.outages import is_lost, is_refused, is_unavailable
 from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
 
 
@@ -22,11 +25,22 @@ def violated_constraint(error: IntegrityError) -> str | None:
     return None
 
 
-def unavailable(
-    alias: str, error: DatabaseError | InterfaceError, *, outcome_unknown: bool = False
-) -> StoreUnavailableError:
-    """Return the error of ours for one that ``is_unavailable``."""
+def raise_translated(
+    connection: BaseDatabaseWrapper,
+    error: DatabaseError | InterfaceError,
+    *,
+    outcome_unknown: bool = False,
+) -> NoReturn:
+    """Raise ``error``, or ours where it says that the database cannot be reached.
+
+    A connection that is lost is closed, so that the next call connects anew: outside of requests
+    nobody else sees to that.
+    """
+    if not is_unavailable(error):
+        raise error
+    if is_lost(error) and not connection.in_atomic_block:
+        connection.close()
     what = "refuses the login" if is_refused(error) else "did not answer"
-    return StoreUnavailableError(
-        f"The database {alias!r} {what}: {error}.", outcome_unknown=outcome_unknown
-    )
+    raise StoreUnavailableError(
+        f"The database {connection.alias!r} {what}: {error}.", outcome_unknown=outcome_unknown
+    ) from error

@@ -58,6 +58,8 @@ class PostgresWatch(Watch):
         self._wrapper: BaseDatabaseWrapper | None = None
 
     def wait(self, seconds: float) -> bool:
+        import psycopg
+
         try:
             if self._wrapper is None:
                 self._wrapper = self._listen()
@@ -66,7 +68,8 @@ class PostgresWatch(Watch):
             driver: Any = self._wrapper.connection
             notices = list(driver.notifies(timeout=seconds, stop_after=1))
             return any(notice.payload == self._namespace for notice in notices)
-        except (DatabaseError, InterfaceError, driver_errors()) as error:
+        # The driver's own errors come from notifies(), which goes past Django's cursors.
+        except (DatabaseError, InterfaceError, psycopg.Error) as error:
             logger.info("Cannot listen to the database %r: %s", self._alias, error)
             self.close()
             time.sleep(seconds)
@@ -86,13 +89,6 @@ class PostgresWatch(Watch):
         with wrapper.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
         return wrapper
-
-
-def driver_errors() -> type[Exception]:
-    """Return psycopg's own base of errors, which calls past Django's cursors raise."""
-    import psycopg
-
-    return psycopg.Error
 
 
 def can_listen(connection: BaseDatabaseWrapper) -> bool:

@@ -136,7 +136,7 @@ class PostgreSQL(Vendor):
     def append(
         self, namespace: str, events: Sequence[NewEvent], expected_version: int | None
     ) -> list[Placed] | None:
-        versions = _versions(events) if _fit_one_statement(events) else None
+        versions = _versions(events)
         if versions is None:
             return self.append_locked(namespace, events, expected_version)
         head = _head(namespace, events, versions, expected_version)
@@ -248,11 +248,15 @@ class PostgreSQLFence(SQLFence):
 
 
 def _versions(events: Sequence[NewEvent]) -> list[int] | None:
-    """Return the versions, or 1, 2, ... where none is given; None for any other append."""
+    """Return the versions, or 1, 2, ... where none is given; None if one statement will not do."""
     if len(events) == 1:
         return [events[0].event.version or 1]
     actor_id = events[0].event.actor_id
-    if any(event.actor_id != actor_id for event, *_ in events):
+    if (
+        len(events) > _ONE_STATEMENT
+        or any(event.actor_id != actor_id for event, *_ in events)
+        or sum(len(new.data) + len(new.metadata) for new in events) > _ONE_STATEMENT_BYTES
+    ):
         return None
     given = [event.version for event, *_ in events if event.version is not None]
     if not given:
@@ -284,10 +288,3 @@ def _head(
 def _statement(announce: str, move: str, insert: str) -> str:
     """Return the statement that announces, moves the actor's row and inserts the events."""
     return f"WITH announced AS MATERIALIZED ({announce}), head AS ({move}) {insert}"
-
-
-def _fit_one_statement(events: Sequence[NewEvent]) -> bool:
-    return len(events) == 1 or (
-        len(events) <= _ONE_STATEMENT
-        and sum(len(new.data) + len(new.metadata) for new in events) <= _ONE_STATEMENT_BYTES
-    )
