@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -121,11 +122,8 @@ def _parse(raw: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        seen = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise InvalidEventError(_LINE, f"holds the key {key!r} twice in one object.")
-            seen.add(key)
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise InvalidEventError(_LINE, f"holds the key {key!r} twice in one object.")
     return members
 
 

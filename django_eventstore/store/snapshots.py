@@ -49,25 +49,22 @@ class Snapshots(Reporting):
             InvalidEventError: an argument is wrong.
             StoreUnavailableError: no answer from the store; delete again.
         """
-        namespace = self.namespace
         bounds = snapshot_range(actor_id, from_version, to_version)
-        return self.backend.delete_snapshots(namespace, actor_id, *bounds)
+        return self.backend.delete_snapshots(self.namespace, actor_id, *bounds)
 
     async def adelete_snapshots(
         self, actor_id: str, from_version: int = 0, *, to_version: int | None = None
     ) -> int:
         """See delete_snapshots()."""
-        namespace = self.namespace
         bounds = snapshot_range(actor_id, from_version, to_version)
-        return await self.backend.adelete_snapshots(namespace, actor_id, *bounds)
+        return await self.backend.adelete_snapshots(self.namespace, actor_id, *bounds)
 
     def get_latest_snapshot(
         self, actor_id: str, *, max_version: int | None = None
     ) -> Snapshot | None:
         """Return the actor's newest readable snapshot, at or below ``max_version``, or None."""
-        namespace = self.namespace
         check_upto(actor_id, "max_version", max_version)
-        for item in self._snapshots(namespace, actor_id, max_version):
+        for item in self._snapshots(self.namespace, actor_id, max_version):
             if isinstance(item, Snapshot):
                 return item
         return None
@@ -76,9 +73,8 @@ class Snapshots(Reporting):
         self, actor_id: str, *, max_version: int | None = None
     ) -> Snapshot | None:
         """See get_latest_snapshot()."""
-        namespace = self.namespace
         check_upto(actor_id, "max_version", max_version)
-        async with aclosing(self._asnapshots(namespace, actor_id, max_version)) as items:
+        async with aclosing(self._asnapshots(self.namespace, actor_id, max_version)) as items:
             async for item in items:
                 if isinstance(item, Snapshot):
                     return item
@@ -88,17 +84,15 @@ class Snapshots(Reporting):
         self, actor_id: str, *, max_version: int | None = None
     ) -> Iterator[Snapshot | ReplayError]:
         """Yield the actor's snapshots, newest first, a ReplayError for each malformed one."""
-        namespace = self.namespace
         check_upto(actor_id, "max_version", max_version)
-        return self._snapshots(namespace, actor_id, max_version)
+        return self._snapshots(self.namespace, actor_id, max_version)
 
     def aiter_snapshots_with_errors(
         self, actor_id: str, *, max_version: int | None = None
     ) -> AsyncIterator[Snapshot | ReplayError]:
         """See iter_snapshots_with_errors()."""
-        namespace = self.namespace
         check_upto(actor_id, "max_version", max_version)
-        return self._asnapshots(namespace, actor_id, max_version)
+        return self._asnapshots(self.namespace, actor_id, max_version)
 
     def get_snapshot_versions(self, actor_ids: Iterable[str]) -> dict[str, int]:
         """Return the version of each actor's newest snapshot; actors without one are left out."""
