@@ -147,10 +147,8 @@ def _configure_anew(*, setting: str, **kwargs: Any) -> None:
             event_stores.close_all()
             del event_stores.__dict__["settings"]
         # As Django does for caches and databases (django.test.signals).
-        event_stores._settings = None  # type: ignore[attr-defined]
-        event_stores._connections = Local(  # type: ignore[attr-defined]
-            event_stores.thread_critical
-        )
+        vars(event_stores)["_settings"] = None
+        vars(event_stores)["_connections"] = Local(event_stores.thread_critical)
 
 
 setting_changed.connect(_configure_anew, dispatch_uid="django_eventstore.conf")

@@ -62,7 +62,7 @@ class StoreBase:
             InvalidEventError: ``name`` is no namespace.
         """
         other = copy.copy(self)
-        other._namespace = check_namespace(name)
+        other._namespace = check_namespace(name)  # noqa: SLF001 - of its own class
         return other
 
     def setup(self, *, update: bool = False, check: bool = False) -> list[str]:
