@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -76,25 +77,18 @@ class Operation:
         pass
 
 
+@dataclass
 class _Observed(Operation):
-    def __init__(
-        self,
-        store: Store,
-        name: str,
-        namespace: str,
-        actor_id: str | None,
-        trace: Any,
-    ) -> None:
-        self.store = store
-        self.name = name
-        self.namespace = namespace
-        self.actor_id = actor_id
-        self.trace = trace
-        # Not while a generator is under way: what its reader does in between is no part of it.
-        self.is_current = True
-        self.links: set[tuple[str, str]] = set()
-        self.span: Any = None
-        self.current: Any = None
+    store: Store
+    name: str
+    namespace: str
+    actor_id: str | None
+    trace: Any
+    # Not while a generator is under way: what its reader does in between is no part of it.
+    is_current: bool = True
+    links: set[tuple[str, str]] = field(default_factory=set)
+    span: Any = None
+    current: Any = None
 
     def __enter__(self) -> Self:
         self.started = time.perf_counter()

@@ -62,21 +62,19 @@ class Updating(Saving, Replaying):
         """
         check_integer("retries", retries, minimum=0)
         store = self._pinned()
-        seen, expected = store._load(actor_id, apply, initial, schema_version)
+        seen, latest = store._load(actor_id, apply, initial, schema_version)
         while True:
+            expected = latest if expected_version is None else expected_version
             events = decided_for(actor_id, decide(copy.deepcopy(seen.state)))
             try:
-                return store.save_events(
-                    events,
-                    expected_version=expected if expected_version is None else expected_version,
-                )
+                return store.save_events(events, expected_version=expected)
             except VersionConflictError as error:
                 if retries == 0 or expected_version is not None or _name_versions(events):
                     raise
                 retried(store, store.namespace, actor_id, error)
             retries -= 1
             time.sleep(_pause())
-            seen, expected = store._load(actor_id, apply, initial, schema_version, seen)
+            seen, latest = store._load(actor_id, apply, initial, schema_version, seen)
 
     async def aupdate(
         self,
@@ -92,22 +90,20 @@ class Updating(Saving, Replaying):
         """See update(); ``decide`` may be asynchronous."""
         check_integer("retries", retries, minimum=0)
         store = self._pinned()
-        seen, expected = await store._aload(actor_id, apply, initial, schema_version)
+        seen, latest = await store._aload(actor_id, apply, initial, schema_version)
         while True:
+            expected = latest if expected_version is None else expected_version
             answer = decide(copy.deepcopy(seen.state))
             events = decided_for(actor_id, await answer if isawaitable(answer) else answer)
             try:
-                return await store.asave_events(
-                    events,
-                    expected_version=expected if expected_version is None else expected_version,
-                )
+                return await store.asave_events(events, expected_version=expected)
             except VersionConflictError as error:
                 if retries == 0 or expected_version is not None or _name_versions(events):
                     raise
                 retried(store, store.namespace, actor_id, error)
             retries -= 1
             await asyncio.sleep(_pause())
-            seen, expected = await store._aload(actor_id, apply, initial, schema_version, seen)
+            seen, latest = await store._aload(actor_id, apply, initial, schema_version, seen)
 
     def _load(
         self,
