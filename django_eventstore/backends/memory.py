@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from itertools import islice
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -19,7 +20,6 @@ from ..events import Event, ReplayError, Snapshot
 from ..exceptions import DuplicateEventError
 from ..store import EventStore
 from .base import Backend, StoreOptions, assign_versions
-from .cursors import make_cursor
 from .values import (
     ActorPage,
     ActorQuery,
@@ -29,6 +29,7 @@ from .values import (
     Placed,
     Selection,
     StoreStatistics,
+    make_cursor,
 )
 
 
@@ -198,14 +199,9 @@ class MemoryBackend(Backend):
             yield row.to_event()
 
     def read_store(self, namespace: str, selected: Selection) -> Iterator[Event | ReplayError]:
-        left = selected.limit
-        for row in self._rows(namespace, selected):
-            if selected.matches(row.event):
-                yield row.to_event()
-                if left is not None:
-                    left -= 1
-                    if left == 0:
-                        return
+        rows = (row for row in self._rows(namespace, selected) if selected.matches(row.event))
+        for row in islice(rows, selected.limit):
+            yield row.to_event()
 
     def _rows(self, namespace: str, selected: Selection) -> list[_Row]:
         with self._memory.lock:

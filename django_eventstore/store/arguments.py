@@ -256,20 +256,18 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 }
 
 
-def actor_query(
-    search: str, order_by: str, limit: int, cursor: str | None, time_limit: float | None
-) -> ActorQuery:
-    """Return what the arguments of EventStore.get_actors() ask for.
+def check_actor_query(query: ActorQuery) -> None:
+    """Check the arguments of EventStore.get_actors().
 
     Raises:
         InvalidEventError: one of them is wrong.
     """
-    check_characters("search", search)
-    check_integer("limit", limit, minimum=0)
-    if cursor is not None:
-        check_characters("cursor", cursor)
-    name = order_by.removeprefix("-") if isinstance(order_by, str) else order_by
-    if name not in ACTOR_ORDERINGS:
+    order_by, time_limit = query.order_by, query.time_limit
+    check_characters("search", query.search)
+    check_integer("limit", query.limit, minimum=0)
+    if query.cursor is not None:
+        check_characters("cursor", query.cursor)
+    if not isinstance(order_by, str) or query.name not in ACTOR_ORDERINGS:
         raise InvalidEventError(
             "order_by", f"must be one of {', '.join(ACTOR_ORDERINGS)}, got {order_by!r}."
         )
@@ -281,9 +279,6 @@ def actor_query(
         raise InvalidEventError(
             "time_limit", f"must be a number of seconds above 0, or None, got {time_limit!r}."
         )
-    return ActorQuery(
-        search=search, order_by=order_by, limit=limit, cursor=cursor, time_limit=time_limit
-    )
 
 
 def checked_actor_ids(actor_ids: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from ..backends.values import ActorPage, ActorQuery, ActorSummary, Selection, St
 from ..events import Event, ReplayError
 from ..events.validation import check_integer
 from ..exceptions import UnsupportedOperation
-from .arguments import Filters, actor_query, checked_actor_ids, lookup, selection
+from .arguments import Filters, check_actor_query, checked_actor_ids, lookup, selection
 from .malformed import Reporting
 
 ACTORS_AT_ONCE: Final = 500
@@ -47,10 +47,11 @@ class Lookups(Reporting):
             InvalidEventError: an argument is wrong.
             UnsupportedOperation: the store cannot sort by that.
         """
-        query = self._actor_query(search, order_by, limit, cursor, time_limit)
-        if limit == 0:
-            return ActorPage()
-        return self.backend.list_actors(self.namespace, query)
+        query = ActorQuery(
+            search=search, order_by=order_by, limit=limit, cursor=cursor, time_limit=time_limit
+        )
+        self._check_listing(query)
+        return self.backend.list_actors(self.namespace, query) if limit else ActorPage()
 
     async def aget_actors(
         self,
@@ -62,10 +63,11 @@ class Lookups(Reporting):
         time_limit: float | None = None,
     ) -> ActorPage:
         """See get_actors()."""
-        query = self._actor_query(search, order_by, limit, cursor, time_limit)
-        if limit == 0:
-            return ActorPage()
-        return await self.backend.alist_actors(self.namespace, query)
+        query = ActorQuery(
+            search=search, order_by=order_by, limit=limit, cursor=cursor, time_limit=time_limit
+        )
+        self._check_listing(query)
+        return await self.backend.alist_actors(self.namespace, query) if limit else ActorPage()
 
     def iter_actors(self, *, search: str = "") -> Iterator[ActorSummary]:
         """Yield all actors in the order of their ids, code point by code point.
@@ -172,21 +174,13 @@ class Lookups(Reporting):
         """See get_statistics()."""
         return await self.backend.astatistics(self.namespace)
 
-    def _actor_query(
-        self,
-        search: str,
-        order_by: str,
-        limit: int,
-        cursor: str | None,
-        time_limit: float | None,
-    ) -> ActorQuery:
-        query = actor_query(search, order_by, limit, cursor, time_limit)
+    def _check_listing(self, query: ActorQuery) -> None:
+        check_actor_query(query)
         if query.name not in self.backend.actor_orderings:
             raise UnsupportedOperation(
                 f"{self!r} cannot sort actors by {query.name}; it can by "
                 f"{', '.join(sorted(self.backend.actor_orderings))}."
             )
-        return query
 
 
 def _each_actor(store: Lookups, search: str) -> Iterator[ActorSummary]:

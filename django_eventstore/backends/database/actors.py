@@ -9,8 +9,7 @@ from typing import Any, Final
 from django.db.backends.utils import CursorWrapper
 
 from ...events.validation import MAX_VERSION
-from ..cursors import make_cursor
-from ..values import ActorPage, ActorQuery, ActorSummary, StoreStatistics
+from ..values import ActorPage, ActorQuery, ActorSummary, StoreStatistics, make_cursor
 from .queries import Fetch
 from .tables import ACTOR_COLUMNS, ACTOR_KEY, ACTORS, EVENTS, key_lists
 from .vendor import Vendor

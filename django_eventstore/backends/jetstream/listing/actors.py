@@ -10,8 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from ....events import Event
-from ...cursors import make_cursor
-from ...values import ActorPage, ActorQuery, ActorRange, ActorSummary, Selection
+from ...values import ActorPage, ActorQuery, ActorRange, ActorSummary, Selection, make_cursor
 from ..client.call import Call
 from ..codec import POSITION_BITS, decode_own
 from ..reading.actor_reader import ActorReader

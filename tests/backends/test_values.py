@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_eventstore import InvalidEventError
-from django_eventstore.backends.cursors import make_cursor, read_cursor
+from django_eventstore.backends.values import make_cursor, read_cursor
 
 
 @pytest.mark.parametrize(
