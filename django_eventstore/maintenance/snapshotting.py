@@ -12,11 +12,10 @@ from ..events import Snapshot
 from ..exceptions import EventStoreError
 from ..folds import Fold, fold_for
 from ..store import EventStore
+from ..store.lookups import ACTORS_AT_ONCE
 
 EVENTS_SINCE: Final = 100
 """How many events may follow a snapshot before the next one is worth while."""
-
-_ACTORS_AT_ONCE: Final = 500
 
 
 @dataclass(slots=True)
@@ -79,7 +78,7 @@ def actors_with_snapshots(
 ) -> Iterator[tuple[ActorSummary, int | None]]:
     """Yield each actor with the version of its newest snapshot, None where it has none."""
     actors = store.iter_actors(search=search)
-    while page := list(islice(actors, _ACTORS_AT_ONCE)):
+    while page := list(islice(actors, ACTORS_AT_ONCE)):
         versions = store.get_snapshot_versions(actor.actor_id for actor in page)
         for actor in page:
             yield actor, versions.get(actor.actor_id)

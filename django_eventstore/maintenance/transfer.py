@@ -208,23 +208,15 @@ class _Stopped(Exception):
     """A bad line ends the import."""
 
 
+@dataclass(slots=True)
 class _Writer:
     """Stores batches of lines, leaving out what is stored already."""
 
-    def __init__(
-        self,
-        store: EventStore,
-        report: ImportReport,
-        on_bad: Callable[[BadLine], None],
-        *,
-        skip_bad: bool,
-        dry_run: bool,
-    ) -> None:
-        self.store = store
-        self.report = report
-        self.on_bad = on_bad
-        self.skip_bad = skip_bad
-        self.dry_run = dry_run
+    store: EventStore
+    report: ImportReport
+    on_bad: Callable[[BadLine], None]
+    skip_bad: bool
+    dry_run: bool
 
     def refuse(self, line: BadLine) -> None:
         self.report.bad += 1

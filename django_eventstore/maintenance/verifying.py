@@ -10,7 +10,7 @@ from ..backends.values import ActorSummary
 from ..events import Event, ReplayError, Snapshot
 from ..events.json import differences
 from ..events.validation import MAX_VERSION, encode_json
-from ..folds import Fold, fold_for
+from ..folds import Folding, fold_for
 from ..store import EventStore
 from .snapshotting import actors_with_snapshots
 
@@ -97,17 +97,13 @@ def verify_store(
     return _Verifier(on_finding, on_progress).run(store)
 
 
+@dataclass
 class Inspection:
     """A verification while it goes on, and whom it tells."""
 
-    def __init__(
-        self,
-        on_finding: Callable[[Finding], None],
-        on_progress: Callable[[Verification], None],
-    ) -> None:
-        self.on_finding = on_finding
-        self.on_progress = on_progress
-        self.verification = Verification()
+    on_finding: Callable[[Finding], None]
+    on_progress: Callable[[Verification], None]
+    verification: Verification = field(default_factory=Verification)
 
     def report(self, kind: str, detail: str, **where: Any) -> None:
         """Count a finding, and tell of it."""
@@ -248,7 +244,7 @@ class _Verifier(Inspection):
             else:
                 snapshots.append(item)
         if fold is not None and snapshots:
-            yield _SnapshotCheck(snapshots, fold)
+            yield _SnapshotCheck(snapshots, fold.begin())
 
     def _unchecked(self, snapshot: Snapshot, reason: str) -> None:
         self.report(
@@ -273,19 +269,14 @@ class _Verifier(Inspection):
                 )
 
 
+@dataclass(slots=True)
 class _SnapshotCheck:
-    """Folds an actor's events once, and compares each snapshot where the fold comes by it.
+    """Folds an actor's events once, and compares each snapshot where the fold comes by it."""
 
-    Args:
-        snapshots: the newest first.
-        fold: makes their states.
-    """
-
-    def __init__(self, snapshots: list[Snapshot], fold: Fold) -> None:
-        self.waiting = snapshots
-        self.folding = fold.begin()
-        self.missing: str | None = None
-        self.compared: list[tuple[Snapshot, str | None, str | None]] = []
+    waiting: list[Snapshot]  # the newest first
+    folding: Folding[Any]
+    missing: str | None = None
+    compared: list[tuple[Snapshot, str | None, str | None]] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
         version = event.version or 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -18,13 +18,13 @@ from ..terminal import Interrupt, printable
 _LISTED: Final = 100
 
 
+@dataclass(slots=True)
 class _Input:
     """A file or standard input, with a count of what was read."""
 
-    def __init__(self, stream: BinaryIO, interrupt: Interrupt) -> None:
-        self.stream = stream
-        self.interrupt = interrupt
-        self.bytes_read = 0
+    stream: BinaryIO
+    interrupt: Interrupt
+    bytes_read: int = 0
 
     def readline(self, limit: int = -1) -> bytes:
         # Standard input may be slow to come: Ctrl-C must not wait for the next line.
