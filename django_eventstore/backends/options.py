@@ -35,14 +35,12 @@ class Options:
                 object.__setattr__(self, option.name, default)
                 continue
             if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-                names = " or ".join(sorted(kind.__name__ for kind in allowed))
-                names = names.replace("NoneType", "None")
+                names = " or ".join(sorted(kind.__name__.removesuffix("Type") for kind in allowed))
                 raise ImproperlyConfigured(
                     f"{option.name} must be {names}, got {type(value).__name__}."
                 )
-            if (isinstance(value, (int, float)) and value < 0) or (
-                isinstance(value, timedelta) and value < timedelta(0)
-            ):
+            seconds = value.total_seconds() if isinstance(value, timedelta) else value
+            if isinstance(seconds, (int, float)) and seconds < 0:
                 raise ImproperlyConfigured(f"{option.name} must not be negative, got {value}.")
 
     @classmethod

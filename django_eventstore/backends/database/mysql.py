@@ -21,7 +21,7 @@ from ..values import NewEvent
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, format_utc, parse_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENT_MARKS, EVENTS, WRITERS, key_lists
-from .vendor import Move, Vendor
+from .vendor import Move, NewRows, Vendor
 
 _NEWEST: Final = f"SELECT MAX(position), @@auto_increment_increment FROM {EVENTS}"
 _ANNOUNCE: Final = f"INSERT INTO {WRITERS} (connection, newest) VALUES (CONNECTION_ID(), %s)"
@@ -79,15 +79,9 @@ class MySQL(Vendor):
             heads.update(cursor.fetchall())
         return heads
 
-    def insert_events(
-        self,
-        cursor: CursorWrapper,
-        namespace: str,
-        events: Sequence[NewEvent],
-        versions: Sequence[int],
-    ) -> list[int]:
+    def insert_events(self, cursor: CursorWrapper, namespace: str, rows: NewRows) -> list[int]:
         positions: list[int] = []
-        for some in _statements(events, versions):
+        for some in _statements(rows):
             cursor.execute(
                 f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) VALUES "
                 + ", ".join([f"({EVENT_MARKS})"] * len(some)),
@@ -193,13 +187,11 @@ def _uncommitted(connection: BaseDatabaseWrapper) -> list[tuple[int, int, int]]:
     return rows
 
 
-def _statements(
-    events: Sequence[NewEvent], versions: Sequence[int]
-) -> Iterator[list[tuple[NewEvent, int]]]:
-    """Yield the events, with their versions, that go into one statement each."""
+def _statements(rows: NewRows) -> Iterator[NewRows]:
+    """Yield the rows that go into one statement each."""
     some: list[tuple[NewEvent, int]] = []
     size = 0
-    for new, version in zip(events, versions, strict=True):
+    for new, version in rows:
         length = len(new.data) + len(new.metadata) + 2_000
         if some and (size + length > _STATEMENT_BYTES or len(some) == _STATEMENT_ROWS):
             yield some

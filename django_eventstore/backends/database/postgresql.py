@@ -23,7 +23,7 @@ from ..values import NewEvent, Placed
 from .fence import WRONG_ISOLATION, SQLFence
 from .rows import Row, mark_utc
 from .tables import ACTOR_COLUMNS, ACTORS, EVENT_COLUMNS, EVENTS
-from .vendor import Move, Vendor
+from .vendor import Move, NewRows, Vendor
 
 # Up to so many events of one actor, and bytes of JSON, go in one statement; more are quicker, and
 # take less memory, through COPY.
@@ -172,17 +172,11 @@ class PostgreSQL(Vendor):
         cursor.execute(_LOCK_ACTORS, (namespace, now, now, list(actor_ids)))
         return dict(cursor.fetchall())
 
-    def insert_events(
-        self,
-        cursor: CursorWrapper,
-        namespace: str,
-        events: Sequence[NewEvent],
-        versions: Sequence[int],
-    ) -> list[int]:
-        cursor.execute(_TAKE_POSITIONS, (len(events),))
+    def insert_events(self, cursor: CursorWrapper, namespace: str, rows: NewRows) -> list[int]:
+        cursor.execute(_TAKE_POSITIONS, (len(rows),))
         positions: list[int] = cursor.fetchone()[0]
         with self.connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-            for new, version, position in zip(events, versions, positions, strict=True):
+            for (new, version), position in zip(rows, positions, strict=True):
                 copy.write_row(
                     (position, namespace, new.event.actor_id, version, *self.content(new))
                 )

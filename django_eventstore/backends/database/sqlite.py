@@ -19,7 +19,7 @@ from ...events.validation import MAX_VERSION
 from ..values import NewEvent, Placed
 from .rows import Row, format_utc, parse_utc
 from .tables import ACTORS, EVENT_COLUMNS, EVENT_MARKS, EVENTS, RETENTION, key_lists
-from .vendor import Move, Vendor
+from .vendor import Move, NewRows, Vendor
 
 _INSERT = f"INSERT INTO {EVENTS} ({EVENT_COLUMNS}) "
 # The guard and the insert in one statement: it takes the write lock before it reads. Without a
@@ -78,24 +78,15 @@ class SQLite(Vendor):
             heads.update(cursor.fetchall())
         return heads
 
-    def insert_events(
-        self,
-        cursor: CursorWrapper,
-        namespace: str,
-        events: Sequence[NewEvent],
-        versions: Sequence[int],
-    ) -> list[int]:
+    def insert_events(self, cursor: CursorWrapper, namespace: str, rows: NewRows) -> list[int]:
         cursor.executemany(
             _INSERT_MANY,
-            [
-                (namespace, new.event.actor_id, version, *self.content(new))
-                for new, version in zip(events, versions, strict=True)
-            ],
+            [(namespace, new.event.actor_id, version, *self.content(new)) for new, version in rows],
         )
         cursor.execute("SELECT last_insert_rowid()")
         # With one writer, one append's positions have no gap.
         (last,) = cursor.fetchone()
-        return list(range(last - len(events) + 1, last + 1))
+        return list(range(last - len(rows) + 1, last + 1))
 
     def move_actors(self, cursor: CursorWrapper, namespace: str, moves: Sequence[Move]) -> None:
         """The trigger does."""

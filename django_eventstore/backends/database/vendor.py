@@ -20,6 +20,9 @@ from ..base import assign_versions
 from ..values import NewEvent, Placed
 from .rows import Row, event_columns
 
+NewRows = Sequence[tuple[NewEvent, int]]
+"""Events to insert, each with its version."""
+
 
 class Move(NamedTuple):
     """How an append moves an actor's row."""
@@ -115,8 +118,9 @@ class Vendor(ABC):
             actors = sorted({event.actor_id for event, *_ in events})
             heads = self.lock_actors(cursor, namespace, actors, events[0].event.timestamp)
             versions = assign_versions(events, heads, expected_version)
-            positions = self.insert_events(cursor, namespace, events, versions)
-            self.move_actors(cursor, namespace, _moves(events, versions))
+            rows = list(zip(events, versions, strict=True))
+            positions = self.insert_events(cursor, namespace, rows)
+            self.move_actors(cursor, namespace, _moves(rows))
         return [Placed(*place) for place in zip(versions, positions, strict=True)]
 
     def before_writing(self, cursor: CursorWrapper) -> None:  # noqa: B027 - most need nothing
@@ -129,13 +133,7 @@ class Vendor(ABC):
         """Keep other writers from these (sorted) actors; return their latest versions."""
 
     @abstractmethod
-    def insert_events(
-        self,
-        cursor: CursorWrapper,
-        namespace: str,
-        events: Sequence[NewEvent],
-        versions: Sequence[int],
-    ) -> list[int]:
+    def insert_events(self, cursor: CursorWrapper, namespace: str, rows: NewRows) -> list[int]:
         """Insert the events in order; return their positions, ascending."""
 
     @abstractmethod
@@ -178,19 +176,13 @@ class Vendor(ABC):
         """Allow this connection to delete events, inside a transaction."""
 
 
-def _moves(events: Sequence[NewEvent], versions: Sequence[int]) -> list[Move]:
-    places: dict[str, list[int]] = {}
-    for place, (event, *_) in enumerate(events):
-        places.setdefault(event.actor_id, []).append(place)
+def _moves(rows: NewRows) -> list[Move]:
+    by_actor: dict[str, list[tuple[datetime, int]]] = {}
+    for (event, *_), version in rows:
+        by_actor.setdefault(event.actor_id, []).append((event.timestamp, version))
     return [
-        Move(
-            actor_id,
-            versions[own[-1]],
-            len(own),
-            events[own[0]].event.timestamp,
-            events[own[-1]].event.timestamp,
-        )
-        for actor_id, own in places.items()
+        Move(actor_id, own[-1][1], len(own), own[0][0], own[-1][0])
+        for actor_id, own in by_actor.items()
     ]
 
 
