@@ -229,7 +229,7 @@ def open_forwarding(
     using = bookkeeping_database(source)
     if from_start:
         former = Consumer.objects.using(using).filter(name=name, namespace=source.namespace)
-        former.update(place=source.backend.place(source.namespace))
+        former.update(place=source.place)
     return open_consumer(
         name, source, shards=1, using=using, way_out="start once with --from-start"
     )

@@ -95,7 +95,7 @@ class Rebuild:
             or projection.open_consumer()
         )
         # Else the projection moves to another store, whose positions say nothing of the live one.
-        self._same_store = self._live.place == store.backend.place(store.namespace)
+        self._same_store = self._live.place == store.place
         self._check_alone()
 
     def run(self, *, swap: bool = True) -> RebuildReport:

@@ -55,6 +55,15 @@ class StoreBase:
             return check_namespace(self._namespace())
         return self._namespace
 
+    @property
+    def place(self) -> str:
+        """Where the events are, whatever the alias and the servers are called.
+
+        A checkpoint means nothing in any other place.
+        """
+        place = self.backend.place(self.namespace)
+        return f"{type(self).__name__}({place!r})" if place else type(self).__name__
+
     def with_namespace(self, name: str) -> Self:
         """Return the same store in the namespace ``name``, on the same connection.
 

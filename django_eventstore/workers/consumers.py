@@ -44,10 +44,10 @@ def open_consumer(
     consumer = find_consumer(name, store.namespace, using=using)
     if consumer is None:
         consumer = create_consumer(name, store, shards=shards, using=using)
-    if consumer.place != store.backend.place(store.namespace):
+    if consumer.place != store.place:
         raise ImproperlyConfigured(
             f"{name!r} has read {consumer.place} until now, and its checkpoint means nothing in "
-            f"{store.backend.place(store.namespace)}: {way_out}."
+            f"{store.place}: {way_out}."
         )
     if consumer.store != (store.alias or ""):
         consumer.store = store.alias or ""
@@ -92,7 +92,7 @@ def create_consumer(
             generation=generation,
             defaults={
                 "store": store.alias or "",
-                "place": store.backend.place(store.namespace),
+                "place": store.place,
                 "shard_count": shards,
                 "status": status,
             },

@@ -80,7 +80,7 @@ class DatabaseBackend(Backend):
         return self.options.database
 
     def place(self, namespace: str) -> str:
-        return f"{super().place(namespace)}({self.database!r})"
+        return self.database
 
     @property
     def vendor(self) -> Vendor:

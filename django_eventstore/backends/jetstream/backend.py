@@ -98,7 +98,7 @@ class JetStreamBackend(Paired, Backend):
         return stream_name(namespace, self.options.stream_name)
 
     def place(self, namespace: str) -> str:
-        return f"{super().place(namespace)}({self.stream_name(namespace)!r})"
+        return self.stream_name(namespace)
 
     def version_cache(self, namespace: str) -> HeadCache:
         return self._shared(namespace).cache

@@ -98,10 +98,10 @@ def open_run(
         run, _ = ReplayRun.objects.using(using).get_or_create(
             consumer=consumer, defaults={"task": described, "end": end, "worked_at": Now()}
         )
-    if (run.task, consumer.place) != (described, store.backend.place(store.namespace)):
+    if (run.task, consumer.place) != (described, store.place):
         raise ImproperlyConfigured(
             f"The run {name!r} is another one: {run.task} on {consumer.place}, and not "
-            f"{described} on {store.backend.place(store.namespace)}. Give this one another name."
+            f"{described} on {store.place}. Give this one another name."
         )
     return run
 
