@@ -18,7 +18,11 @@ from .store import EventStore
 def check_event_stores(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check EVENT_STORES, and each store's own settings."""
     stores, errors = _configured()
-    return [*map(_misconfigured, errors), *(message for each in stores for message in each.check())]
+    hint = 'See "Settings" in the documentation of django-eventstore.'
+    return [
+        *(Error(str(error), hint=hint, id="eventstore.E001") for error in errors),
+        *(message for each in stores for message in each.check()),
+    ]
 
 
 def check_durability(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -41,11 +45,3 @@ def _configured() -> tuple[list[EventStore], list[ImproperlyConfigured]]:
         except ImproperlyConfigured as error:
             errors.append(error)
     return stores, errors
-
-
-def _misconfigured(error: ImproperlyConfigured) -> Error:
-    return Error(
-        str(error),
-        hint='See "Settings" in the documentation of django-eventstore.',
-        id="eventstore.E001",
-    )

@@ -110,7 +110,7 @@ class Access:
         )
 
     def shown(self, event: Event) -> Event:
-        """Return ``event`` as this user may see it: no data, masked data, or all (logged)."""
+        """Return ``event`` for who ``sees_payload``: masked, or all of it (logged)."""
         if self.reveals and self.redaction.touches_event(event):
             self.log_revealed(f"event {event.id} of actor {event.actor_id!r}")
         return self.redaction.event(event)

@@ -35,8 +35,7 @@ class StoreBase:
     ) -> None:
         if not hasattr(self, "backend_class"):
             raise ImproperlyConfigured(
-                f"{type(self).__name__} has no backend_class: name the Backend that keeps its "
-                f"events."
+                f"{type(self).__name__} has no backend_class: the Backend that keeps its events."
             )
         self.alias = alias
         self._namespace = namespace if callable(namespace) else check_namespace(namespace)

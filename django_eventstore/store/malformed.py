@@ -1,8 +1,8 @@
 """Malformed events: every read tells of them, and some were marked as skipped.
 
-A skipped event stays where it is. Somebody has looked at it: reads still name it, with the reason,
-and replays list it as skipped instead of as an error. The record is ``SkippedEvent``, made in the
-admin.
+They are noticed in ``backends/database/rows.py``, ``backends/jetstream/codec.py`` and
+``events/upcasting.py``. A skipped one stays where it is: somebody has looked at it, and a
+``SkippedEvent`` (made in the admin) says why. Reads still name it, with that reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a store once for all the shards that a worker holds, and committing how far it is."""
+"""Reading a store once for all of a worker's shards; what came of it and how far commit as one."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def execute(alias: str, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any,
 
 def remove(position: int, alias: str = "default") -> None:
     """Remove a stored event, as the triggers let nobody else do."""
-    with vendor_of(connections[alias]).retention(), connections[alias].cursor() as cursor:
+    with vendor_of(connections[alias]).deletion_allowed(), connections[alias].cursor() as cursor:
         cursor.execute(f"DELETE FROM {EVENTS} WHERE position = %s", [position])
         assert cursor.rowcount == 1
 

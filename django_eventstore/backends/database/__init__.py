@@ -1,6 +1,6 @@
 """Events in the project's own database: SQLite, PostgreSQL, MariaDB or MySQL."""
 
-from .retention import flushing
+from .pruning import flushing
 from .store import DatabaseEventStore
 
 __all__ = ["DatabaseEventStore", "flushing"]

@@ -27,7 +27,7 @@ from ..values import (
     StoreStatistics,
 )
 from ..watch import Watch
-from . import actors, checks, retention, snapshots
+from . import actors, checks, pruning, snapshots
 from .errors import raise_translated, violated_constraint
 from .notifications import PostgresWatch, announce_append, can_listen
 from .queries import EventQuery
@@ -102,7 +102,7 @@ class DatabaseBackend(Backend):
             try:
                 placed = vendor.append(namespace, events, expected_version)
             except VersionConflictError:
-                self._explain_refusal(vendor, namespace, events, expected_version)
+                self._raise_conflict_or_catch_up(vendor, namespace, events, expected_version)
             except IntegrityError as error:
                 self._explain_violation(vendor, namespace, events, error, attempt)
             except (DatabaseError, InterfaceError) as error:
@@ -118,12 +118,12 @@ class DatabaseBackend(Backend):
                     if connection.vendor == "postgresql":
                         announce_append(connection, namespace)
                     return placed
-                self._explain_refusal(vendor, namespace, events, expected_version)
+                self._raise_conflict_or_catch_up(vendor, namespace, events, expected_version)
         raise StoreUnavailableError(
             f"Other writers moved the actors of this append {_ATTEMPTS} times while it was tried."
         )
 
-    def _explain_refusal(
+    def _raise_conflict_or_catch_up(
         self,
         vendor: Vendor,
         namespace: str,
@@ -169,7 +169,7 @@ class DatabaseBackend(Backend):
 
     def prune(self, namespace: str, actor_id: str, to_version: int) -> int:
         with self._translated_errors():
-            return retention.prune(self.vendor, namespace, actor_id, to_version)
+            return pruning.prune(self.vendor, namespace, actor_id, to_version)
 
     def save_snapshot(self, namespace: str, snapshot: Snapshot, state: bytes) -> int | None:
         with self._translated_errors():

@@ -128,7 +128,7 @@ class MySQL(Vendor):
         return MySQLFence(self).bounds(after)
 
     @contextmanager
-    def retention(self) -> Iterator[None]:
+    def deletion_allowed(self) -> Iterator[None]:
         with self.connection.cursor() as cursor:
             cursor.execute("SET @django_eventstore_retention = 1")
             try:

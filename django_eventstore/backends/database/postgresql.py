@@ -215,7 +215,7 @@ class PostgreSQL(Vendor):
         return PostgreSQLFence(self).bounds(after)
 
     @contextmanager
-    def retention(self) -> Iterator[None]:
+    def deletion_allowed(self) -> Iterator[None]:
         with transaction.atomic(self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute("SELECT set_config('django_eventstore.retention', 'on', true)")
             yield

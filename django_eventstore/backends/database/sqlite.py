@@ -95,7 +95,7 @@ class SQLite(Vendor):
         return format_utc(timestamp)
 
     @contextmanager
-    def retention(self) -> Iterator[None]:
+    def deletion_allowed(self) -> Iterator[None]:
         # The row is gone before anyone else can see it.
         with transaction.atomic(self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {RETENTION} VALUES (1)")

@@ -172,7 +172,7 @@ class Vendor(ABC):
     # -- keeping events as they are
 
     @abstractmethod
-    def retention(self) -> AbstractContextManager[None]:
+    def deletion_allowed(self) -> AbstractContextManager[None]:
         """Allow this connection to delete events, inside a transaction."""
 
 

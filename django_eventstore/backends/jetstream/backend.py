@@ -1,4 +1,10 @@
-"""The primitives on a JetStream stream, in terms of the rooms beside this module."""
+"""The primitives on a JetStream stream. Each is a coroutine; ``pairing.py`` runs it.
+
+The way of an append: ``streams/opening.py`` (its stream), ``appending/appender.py`` (the actor's
+head, from ``version_cache.py`` or ``reading/history.py``; the message, by ``codec.py`` on a subject
+of ``names.py``), ``appending/publication.py`` (until its fate is known), ``client/call.py``,
+``client/traffic.py`` (to await its ``client/operation.py`` sends it), ``client/wire.py``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +30,7 @@ from ..values import (
 )
 from ..watch import Watch
 from .appending.appender import Appender
-from .appending.ids import StoredIds
+from .appending.id_cache import StoredIds
 from .checks import check_durability, check_options
 from .client.call import Call
 from .client.operation import Turns

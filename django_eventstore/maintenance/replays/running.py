@@ -24,7 +24,7 @@ from ...workers.loop import LeasedWork, WorkOptions
 from ...workers.reader import Item, ShardReader, Task
 from .regression import StateDifference, compare_folds
 from .report import ReplayAllReport
-from .runs import differences_of, open_run, record, share_out
+from .shared_runs import differences_of, open_run, record, share_out
 
 _STEP: Final = 500
 _SHARDS_AT_ONCE: Final = 32
@@ -43,7 +43,7 @@ def replay_all(
     """Call a function with every event of the store, each actor's in order.
 
     An event that the handler raises for is counted, and the next one follows. With several
-    workers, or a run's name, the work is shared out by shard, see ``runs.py``: then the
+    workers, or a run's name, the work is shared out by shard, see ``shared_runs.py``: then the
     handler runs inside a transaction of the store's database (the default one, where the store
     is in none), which also holds how far the work is. Rows that it writes there are written
     once each, whatever is killed when; what it raises undoes them.

@@ -14,7 +14,7 @@ from ...exceptions import EventStoreError
 from ...maintenance.replays.regression import StateDifference
 from ...maintenance.replays.report import ReplayAllReport
 from ...maintenance.replays.running import compare_all, replay_all
-from ...maintenance.replays.runs import check_shareable, new_run_name
+from ...maintenance.replays.shared_runs import check_shareable, new_run_name
 from ...store import EventStore
 from ..base import EventStoreCommand, stopped, wrong_arguments
 from ..terminal import printable

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from ...events import Event, ReplayError
 from ...events.event import format_timestamp
 from ...folds import Fold, fold_for
-from ...maintenance.replays.runs import LONGEST_NAME
+from ...maintenance.replays.shared_runs import LONGEST_NAME
 from ...store import EventStore
 from ...workers.leases import DEFAULT_LEASE
 from ..base import (

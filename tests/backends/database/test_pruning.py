@@ -35,7 +35,7 @@ def test_pruning_removes_old_events_and_never_the_newest(alias):
 def test_pruning_that_fails_closes_the_path(alias):
     store = store_on(alias)
     store.save_events([Event("a", "happened"), Event("b", "happened")])
-    with pytest.raises(ZeroDivisionError), store.backend.vendor.retention():
+    with pytest.raises(ZeroDivisionError), store.backend.vendor.deletion_allowed():
         1 / 0  # noqa: B018
     refused(alias, f"DELETE FROM {EVENTS}")
 
@@ -48,6 +48,6 @@ def test_the_path_is_open_to_one_connection_alone(alias):
     def delete():
         refused(alias, f"DELETE FROM {EVENTS}")
 
-    with store.backend.vendor.retention(), open_transaction(alias, delete):
+    with store.backend.vendor.deletion_allowed(), open_transaction(alias, delete):
         pass
     assert store.count_events() == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django_eventstore import Event, event_stores
 from django_eventstore.maintenance.replays.running import HandlingWorker
-from django_eventstore.maintenance.replays.runs import work_on
+from django_eventstore.maintenance.replays.shared_runs import work_on
 from tests.support.projections.projections import count
 
 SLOW_WHILE = "REPLAY_SLOW_WHILE"

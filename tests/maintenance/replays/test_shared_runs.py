@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from django_eventstore import Event, event_stores
 from django_eventstore.maintenance.replays.running import open_handling
-from django_eventstore.maintenance.replays.runs import report_of
+from django_eventstore.maintenance.replays.shared_runs import report_of
 from django_eventstore.models import Consumer, ConsumerWorker, ReplayRun
 from tests.conftest import require
 from tests.maintenance.replays import functions

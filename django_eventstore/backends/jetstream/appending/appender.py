@@ -29,7 +29,7 @@ from ..reading.history import MAX_SUBJECTS, History
 from ..streams.configuration import ATOMIC_NEEDS
 from ..streams.opening import Stream
 from ..version_cache import Head, HeadCache
-from .ids import StoredIds
+from .id_cache import StoredIds
 from .publication import Plan, Publication, stored_ids
 
 MAX_BATCH: Final = 1000

@@ -105,14 +105,14 @@ class Call:
             # However late this process was woken up: what it decided long ago is not sent now.
             return
         until = time.monotonic() + patience if patience else self._attempt_deadline()
-        await self.connection.send(requests, until)
+        await self.connection.exchange(requests, until)
 
     def _attempt_deadline(self) -> float:
         return min(self.deadline, time.monotonic() + ATTEMPT_SECONDS)
 
     def begin(self, requests: Sequence[Request]) -> Exchange:
         """Send ``requests``; give what is returned to ask(), in this call or a later one."""
-        exchange = self.connection.send(requests, self._attempt_deadline())
+        exchange = self.connection.exchange(requests, self._attempt_deadline())
         exchange.begin()
         return exchange
 

@@ -174,7 +174,7 @@ class Traffic:
         """Whether there is a connection, as far as is known."""
         return self._client is not None and self._client.is_connected
 
-    def send(self, requests: Sequence[Request], deadline: float) -> Exchange:
+    def exchange(self, requests: Sequence[Request], deadline: float) -> Exchange:
         """Return the exchange of ``requests``: sent in this order, once it is waited for."""
         exchange = Exchange(self, requests, deadline)
         self._outbox.extend(requests)

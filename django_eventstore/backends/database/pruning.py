@@ -15,13 +15,13 @@ from .vendors import vendor_of
 def flushing(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
     """Return the block in which Django's flush may empty the table of events, if there is one."""
     if EVENTS in connection.introspection.table_names():
-        return vendor_of(connection).retention()
+        return vendor_of(connection).deletion_allowed()
     return nullcontext()
 
 
 def prune(vendor: Vendor, namespace: str, actor_id: str, to_version: int) -> int:
     """Remove the actor's events up to ``to_version``, never its newest; return how many went."""
-    with vendor.retention(), vendor.connection.cursor() as cursor:
+    with vendor.deletion_allowed(), vendor.connection.cursor() as cursor:
         cursor.execute(
             f"SELECT MAX(version) FROM {EVENTS} WHERE namespace = %s AND actor_id = %s",
             (namespace, actor_id),
