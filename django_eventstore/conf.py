@@ -147,8 +147,9 @@ def _configure_anew(*, setting: str, **kwargs: Any) -> None:
             event_stores.close_all()
             del event_stores.__dict__["settings"]
         # As Django does for caches and databases (django.test.signals).
-        vars(event_stores)["_settings"] = None
-        vars(event_stores)["_connections"] = Local(event_stores.thread_critical)
+        event_stores._settings = None  # type: ignore[attr-defined]  # noqa: SLF001
+        connections = Local(event_stores.thread_critical)
+        event_stores._connections = connections  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 setting_changed.connect(_configure_anew, dispatch_uid="django_eventstore.conf")

@@ -129,7 +129,8 @@ class Forwarder(ShardReader):
             if receipt is not None:
                 self._shard.update(receipt=receipt)
 
-        end = self.commit(batch, end, self._leave_out, note_receipt)
+        # Whole: all of it is sent.
+        end = self.commit(batch, end, self._leave_out, note_receipt, whole=True)
         self.sent += len(events)
         self._on_progress(self.sent)
         return end

@@ -29,7 +29,7 @@ from django.utils.module_loading import import_string
 from ..conf import event_stores, parse_duration
 from ..events.validation import check_integer
 from ..exceptions import EventStoreError, InvalidEventError
-from ..models.outages import explain
+from ..outages import explain
 from ..projections import Projection, get_projection
 from ..store import EventStore
 from ..workers.leases import DEFAULT_LEASE
@@ -278,10 +278,10 @@ def json_value(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
 
 
-def moment(text: str) -> datetime:
+def timestamp(text: str) -> datetime:
     """Return the aware datetime of ISO 8601 text; for ``type=`` of an argument.
 
-    Without an offset it is in the project's time zone; a date is its first moment.
+    Without an offset it is in the project's time zone; a date is its beginning.
     """
     try:
         parsed = datetime.fromisoformat(text)
@@ -293,10 +293,10 @@ def moment(text: str) -> datetime:
 
 
 def age(text: str) -> datetime:
-    """Return the moment that lies that long ago, or the moment itself; for ``type=``."""
+    """Return the time that lies that long ago, or the time itself; for ``type=``."""
     try:
         duration = parse_duration(text)
-        return moment(text) if duration is None else timezone.now() - duration
+        return timestamp(text) if duration is None else timezone.now() - duration
     except (argparse.ArgumentTypeError, OverflowError) as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither an age, such as 365d or 12h, nor an ISO 8601 date or time"

@@ -225,13 +225,12 @@ def actor_range(
 def selection(after: int | None = None, **reading: Unpack[Reading]) -> Selection:
     """Return what the primitives call the arguments of EventStore.read_all()."""
     given: dict[str, Any] = {"after": after, **reading}
-    return Selection(
-        **{
-            name: _CHECKS[name](name, value) if name in _CHECKS else value
-            for name, value in given.items()
-            if value is not None
-        }
-    )
+    if unknown := given.keys() - _CHECKS.keys():
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    checked = {
+        name: _CHECKS[name](name, value) for name, value in given.items() if value is not None
+    }
+    return Selection(**checked)
 
 
 def _check_count(name: str, number: object) -> int:
@@ -248,6 +247,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "after": _check_count,
     "before": _check_count,
     "limit": _check_count,
+    "reverse": lambda name, given: bool(given),
     "event_types": _check_names,
     "actor_id": check_text,
     "correlation_id": check_characters,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, Self
+from weakref import ref
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -41,8 +41,13 @@ class StoreBase:
         self._namespace = namespace if callable(namespace) else check_namespace(namespace)
         where = f"EVENT_STORES[{alias!r}]" if alias else type(self).__name__
         self.options = self.backend_class.options_class.from_mapping(options, where=where)
-        self.backend = self.backend_class(alias, self.options)
-        self.backend.on_retry = partial(retried, self)
+        self._take(self.backend_class(alias, self.options))
+
+    def _take(self, backend: Backend) -> None:
+        self.backend = backend
+        # Weakly: in a circle with its backend a store would stay until the garbage collector runs.
+        store = ref(self)
+        backend.on_retry = lambda *told: retried(store(), *told)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias or 'unnamed'!r}>"
@@ -71,6 +76,7 @@ class StoreBase:
         """
         other = copy.copy(self)
         other._namespace = check_namespace(name)  # noqa: SLF001 - of its own class
+        other._take(copy.copy(self.backend))  # noqa: SLF001
         return other
 
     def setup(self, *, update: bool = False, check: bool = False) -> list[str]:

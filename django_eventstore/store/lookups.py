@@ -8,7 +8,7 @@ from typing import Final, Unpack
 
 from ..backends.values import ActorPage, ActorQuery, ActorSummary, Selection, StoreStatistics
 from ..events import Event, ReplayError
-from ..events.validation import check_integer
+from ..events.validation import check_characters, check_integer
 from ..exceptions import UnsupportedOperation
 from .arguments import Filters, check_actor_query, checked_actor_ids, lookup, selection
 from .malformed import Reporting
@@ -79,11 +79,11 @@ class Lookups(Reporting):
             InvalidEventError: ``search`` is no text.
             StoreUnavailableError: the store cannot be reached.
         """
-        return _each_actor(self._pinned(), search)
+        return _each_actor(self._pinned(), check_characters("search", search))
 
     def aiter_actors(self, *, search: str = "") -> AsyncIterator[ActorSummary]:
         """See iter_actors()."""
-        return _aeach_actor(self._pinned(), search)
+        return _aeach_actor(self._pinned(), check_characters("search", search))
 
     def get_actor_summaries(self, actor_ids: Iterable[str]) -> dict[str, ActorSummary]:
         """Return what get_actors() says of each of these actors; those without events are left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from datetime import datetime
 from functools import partial
 from typing import Unpack
 
@@ -18,7 +19,19 @@ from .subscriptions import Stop
 class StoreReading(Reporting):
     """read_all() and subscribe()."""
 
-    def read_all(self, after: int | None = None, **reading: Unpack[Reading]) -> Iterator[Event]:
+    def read_all(
+        self,
+        after: int | None = None,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        event_types: Collection[str] | None = None,
+        actor_id: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Event]:
         """Yield the events of the whole store in position order, in bounded memory.
 
         Never skips an event that commits late, so ``event.position`` is a checkpoint: go on
@@ -40,7 +53,17 @@ class StoreReading(Reporting):
             InvalidEventError: an argument is wrong.
             StoreUnavailableError: the store cannot be reached.
         """
-        selected = selection(after, **reading)
+        selected = selection(
+            after,
+            before=before,
+            limit=limit,
+            reverse=reverse,
+            event_types=event_types,
+            actor_id=actor_id,
+            correlation_id=correlation_id,
+            since=since,
+            until=until,
+        )
         return events_of(self._read_items(selected))
 
     def aread_all(

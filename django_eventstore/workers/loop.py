@@ -22,7 +22,7 @@ from django.db import (
 from ..backends.watch import Watch
 from ..exceptions import LeaseLost, StoreUnavailableError
 from ..models import Consumer
-from ..models.outages import explain, is_refused, is_unavailable
+from ..outages import explain, is_refused, is_unavailable
 from ..store import EventStore
 from ..store.subscriptions import Pacing, Stop
 from .leases import DEFAULT_LEASE, ShardLeases

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -107,6 +108,8 @@ class ShardReader(LeasedWork):
         end: int,
         act: Callable[[Task], None],
         finish: Callable[[], None] = lambda: None,
+        *,
+        whole: bool = False,
     ) -> int:
         """Act on ``batch``, or as much of it as time allows, in one transaction that says so.
 
@@ -114,6 +117,7 @@ class ShardReader(LeasedWork):
             batch, end: see ``work_off()``.
             act: called with each task.
             finish: called last in the transaction.
+            whole: act on all of it, however long that takes.
 
         Returns:
             The position up to which all is done.
@@ -132,7 +136,7 @@ class ShardReader(LeasedWork):
             self.leases.remember(shards, end)
 
         started = time.monotonic()
-        deadline = started + self._longest_batch
+        deadline = started + (math.inf if whole else self._longest_batch)
         try:
             with transaction.atomic(using=self.using):
                 # The first callback: one of those that ``act`` adds may fail, too late to matter.

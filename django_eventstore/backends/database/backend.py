@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
 from ...events import Event, ReplayError, Snapshot
 from ...exceptions import DuplicateEventError, StoreUnavailableError, VersionConflictError
-from ...models.outages import is_lost, should_try_again
+from ...outages import is_lost, should_try_again
 from ..base import Backend, StoreOptions, assign_versions
 from ..values import (
     ACTOR_ORDERINGS,

@@ -8,7 +8,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...exceptions import StoreUnavailableError
-from ...models.outages import is_lost, is_refused, is_unavailable
+from ...outages import is_lost, is_refused, is_unavailable
 from .tables import EVENT_ID_CONSTRAINT, EVENTS, VERSION_CONSTRAINT
 
 

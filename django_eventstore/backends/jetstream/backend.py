@@ -115,6 +115,7 @@ class JetStreamBackend(Paired, Backend):
         for entry in self._shared(namespace).cache.entries():
             if actor_id in (None, entry.actor_id):
                 cached, actual = entry.head, self._true_head(namespace, entry)
+                self._shared(namespace).cache.counters.stale += cached != actual
                 yield CachedVersion(
                     entry.actor_id,
                     cached.version,

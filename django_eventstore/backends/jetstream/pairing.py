@@ -36,7 +36,7 @@ class NoStream(Exception):
 
 
 class Paired(ABC):
-    """What has such primitives. The first argument of each is the namespace, by position."""
+    """What has such primitives. The first argument of each is the namespace."""
 
     options: JetStreamConfig
 
@@ -84,7 +84,7 @@ def both_forms(
             try:
                 return await primitive(self, *args, **kwargs)
             except StreamGone:
-                self.forget(str(args[0]))
+                self.forget(str(args[0] if args else kwargs["namespace"]))
                 return await primitive(self, *args, **kwargs)
         except NoStream:
             if absent is None:

@@ -148,9 +148,10 @@ def compare_all(
     task = {"one": one, "two": two, "initial": initial}
     if workers == 1 and run is None:
         report = ReplayAllReport()
+        folds = _folds(**task)
         for actor in store.iter_actors():
             on_progress(report)
-            _compare(store, actor.actor_id, report, on_difference, **task)
+            _compare(store, actor.actor_id, report, on_difference, *folds)
         return report
     shared = open_run(store, run, task, start=0, end=1)
     report = share_out(
@@ -161,21 +162,25 @@ def compare_all(
     return report
 
 
+def _folds(
+    one: str | None, two: str, initial: Any
+) -> tuple[Fold | None, Callable[[Any, Event], Any]]:
+    return None if one is None else Fold(import_string(one), initial), import_string(two)
+
+
 def _compare(
     store: EventStore,
     actor_id: str,
     report: ReplayAllReport,
     on_difference: Callable[[StateDifference], object],
-    *,
-    one: str | None,
-    two: str,
-    initial: Any,
+    one: Fold | None,
+    two: Callable[[Any, Event], Any],
 ) -> None:
-    fold = fold_for(actor_id) if one is None else Fold(import_string(one), initial)
+    fold = one or fold_for(actor_id)
     if fold is None:
         report.without_fold += 1
         return
-    other = Fold(import_string(two), fold.initial)
+    other = Fold(two, fold.initial)
     if difference := compare_folds(store, actor_id, fold, other, report):
         on_difference(difference)
     report.actors += 1
@@ -187,7 +192,7 @@ class ComparingWorker(LeasedWork):
     def __init__(self, run: ReplayRun, **options: Unpack[WorkOptions]) -> None:
         super().__init__(run.consumer, event_stores[run.consumer.store], **options)
         self._replay = run
-        self._task = json.loads(run.task)
+        self._folds = _folds(**json.loads(run.task))
 
     def is_done(self) -> bool:
         return self.all_are_at(self._replay.end)
@@ -204,7 +209,7 @@ class ComparingWorker(LeasedWork):
             if self.stopped():
                 return True
             if self.leases.shard_of(actor.actor_id) in shards:
-                _compare(self.store, actor.actor_id, report, differences.append, **self._task)
+                _compare(self.store, actor.actor_id, report, differences.append, *self._folds)
         with transaction.atomic(using=self.using):
             self.leases.advance(shards, self._replay.end)
             record(self._replay, report, differences)

@@ -26,7 +26,7 @@ from django.db.models.functions import Now
 from ...events.validation import MAX_TEXT_LENGTH, check_text
 from ...exceptions import EventStoreError
 from ...models import Consumer, ConsumerStatus, ReplayFinding, ReplayRun
-from ...models.outages import is_unavailable
+from ...outages import is_unavailable
 from ...sharding import ShardConfig
 from ...store import EventStore
 from ...workers.consumers import bookkeeping_database, create_consumer

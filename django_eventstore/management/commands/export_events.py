@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...maintenance.transfer import export_events
 from ...store.arguments import selection
-from ..base import EventStoreCommand, add_filters, moment, not_negative, stopped
+from ..base import EventStoreCommand, add_filters, not_negative, stopped, timestamp
 from ..terminal import printable
 
 
@@ -51,10 +51,10 @@ exit status: 0 every event was written; 1 some are malformed; 2 wrong arguments;
         )
         add_filters(parser)
         parser.add_argument(
-            "--since", type=moment, metavar="TIME", help="only events from this time on"
+            "--since", type=timestamp, metavar="TIME", help="only events from this time on"
         )
         parser.add_argument(
-            "--until", type=moment, metavar="TIME", help="only events up to this time"
+            "--until", type=timestamp, metavar="TIME", help="only events up to this time"
         )
 
     def run(self, options: dict[str, Any]) -> None:
