@@ -136,11 +136,6 @@ class NamespaceCollisionError(EventStoreError, ImproperlyConfigured):
 class LeaseLost(EventStoreError):
     """A worker was silent for too long, and its shards went to another; it committed nothing."""
 
-    def __init__(self, worker: str, consumer: str) -> None:
-        super().__init__(
-            f"Worker {worker} no longer owns the shards of {consumer!r} that it worked on."
-        )
-
 
 class ConsumerReplaced(EventStoreError):
     """A rebuild has put another generation of a projection in place; open it and go on there."""

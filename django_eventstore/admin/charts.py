@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 from zlib import crc32
 
+from django.utils import timezone
 from django.utils.formats import date_format
 
 from ..events import Event, ReplayError
-from .local_time import local
 from .scanning import Deadline, scan
 
 COLOURS: Final = 48
@@ -22,6 +22,18 @@ HEIGHT: Final = 96
 LEGEND: Final = 8
 
 Point = tuple[datetime, str]
+
+
+def local(timestamp: datetime) -> datetime:
+    """Return an aware point in time in the current time zone.
+
+    At the ends of the calendar, which programs like for "always" and "never", another zone would
+    be in the year 0 or 10000: there it stays as it is.
+    """
+    try:
+        return timezone.localtime(timestamp)
+    except OverflowError:
+        return timestamp
 
 
 def colour(event_type: str) -> int:

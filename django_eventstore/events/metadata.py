@@ -7,7 +7,7 @@ from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from functools import wraps
 from inspect import isasyncgenfunction, isgeneratorfunction
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -98,10 +98,5 @@ class event_metadata(ContextDecorator):  # noqa: N801 - used like a function
         merged = MappingProxyType({**_ambient.get(), **self._keys})
         self._tokens.append(_ambient.set(merged))
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         _ambient.reset(self._tokens.pop())

@@ -45,9 +45,13 @@ class StoreBase:
 
     def _take(self, backend: Backend) -> None:
         self.backend = backend
-        # Weakly: in a circle with its backend a store would stay until the garbage collector runs.
-        store = ref(self)
-        backend.on_retry = lambda *told: retried(store(), *told)
+        store = ref(self)  # in a circle with its backend it would stay until the collector runs
+
+        def tell(*told: Any) -> None:
+            if (alive := store()) is not None:
+                retried(alive, *told)
+
+        backend.on_retry = tell
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias or 'unnamed'!r}>"

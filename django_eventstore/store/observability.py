@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from django.dispatch import Signal
@@ -68,13 +67,8 @@ class Operation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
+    def __exit__(self, *raised: Any) -> None:
+        """Tell how it ended; ``raised`` is the exception's class, itself and its traceback."""
 
 
 @dataclass
@@ -129,12 +123,8 @@ class _Observed(Operation):
                 context, {"eventstore.event_id": item.id, "eventstore.actor_id": item.actor_id}
             )
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
+        error: BaseException | None = raised[1]
         seconds = time.perf_counter() - self.started
         outcome = self.outcome if error is None else outcome_of(error)
         if self.span is not None:

@@ -13,9 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from ..admin import raw_content
-from ..admin.charts import colour
+from ..admin.charts import colour, local
 from ..admin.json_tree import scalar_text
-from ..admin.local_time import local
 from ..admin.redaction import Masked
 from ..admin.scope import Scope
 from ..events import ReplayError

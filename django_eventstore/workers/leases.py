@@ -210,7 +210,8 @@ class ShardLeases:
         if len(shards) < len(self.positions):
             held = held.filter(shard__in=shards)
         if held.update(**values) != len(shards):
-            raise LeaseLost(self._worker.name, self.consumer.name)
+            worker, consumer = self._worker.name, self.consumer.name
+            raise LeaseLost(f"Worker {worker} no longer owns all its shards of {consumer!r}.")
 
     def _wanted(self, alive: dict[int, ConsumerWorker]) -> set[int]:
         if exclusive := [pk for pk, worker in alive.items() if worker.exclusive]:

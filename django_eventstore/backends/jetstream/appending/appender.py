@@ -8,6 +8,7 @@ tell, reading that subject from the leader does: our ids are there, or another's
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import count, groupby, islice
 from typing import Final
 
@@ -36,6 +37,7 @@ MAX_BATCH: Final = 1000
 """The most messages in an atomic batch: the server's limit."""
 
 
+@dataclass(frozen=True, slots=True)
 class Appender:
     """Appends to one stream.
 
@@ -47,11 +49,10 @@ class Appender:
             each other away at the server.
     """
 
-    def __init__(self, stream: Stream, cache: HeadCache, ids: StoredIds, turns: Turns) -> None:
-        self.stream = stream
-        self.cache = cache
-        self.ids = ids
-        self.turns = turns
+    stream: Stream
+    cache: HeadCache
+    ids: StoredIds
+    turns: Turns
 
     async def append(
         self, call: Call, events: Sequence[NewEvent], expected_version: int | None
