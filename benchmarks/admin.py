@@ -106,10 +106,7 @@ def pages(store: EventStore, malformed: int) -> dict[str, str]:
         return reverse(f"admin:eventstore_{name}", args=["default", "-", *args])
 
     [event] = store.get_events(ACTOR, limit=1)
-    found = {
-        "stores": reverse("admin:eventstore_stores"),
-        "store": page("store"),
-    }
+    found = {"stores": reverse("admin:eventstore_stores"), "store": page("store")}
     for order_by in ACTOR_ORDERINGS:
         if order_by in store.backend.actor_orderings:
             middle = store.get_actors(order_by=f"-{order_by}", limit=1000).next_cursor

@@ -105,10 +105,7 @@ class BarePostgres:
 
     def stream(self) -> int:
         number = 0
-        with (
-            self.connection.transaction(),
-            self.connection.cursor(name="bare_stream") as cursor,
-        ):
+        with self.connection.transaction(), self.connection.cursor(name="bare_stream") as cursor:
             cursor.itersize = 2000
             cursor.execute(f"SELECT {COLUMNS} FROM {self.name} ORDER BY position")
             for row in cursor:

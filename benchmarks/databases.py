@@ -288,11 +288,7 @@ def read_in_child() -> None:
                 "PORT": str(PostgresServer.port),
             }
         },
-        INSTALLED_APPS=[
-            "django.contrib.auth",
-            "django.contrib.contenttypes",
-            "django_eventstore",
-        ],
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_eventstore"],
         USE_TZ=True,
     )
     django.setup()

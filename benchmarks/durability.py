@@ -139,11 +139,7 @@ def _nats(servers: list[str], replicas: int) -> dict[str, Any]:
 def _set_up(databases: dict[str, Any], stores: dict[str, Any]) -> None:
     settings.configure(
         DATABASES=databases,
-        INSTALLED_APPS=[
-            "django.contrib.auth",
-            "django.contrib.contenttypes",
-            "django_eventstore",
-        ],
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_eventstore"],
         USE_TZ=True,
         EVENT_STORES=stores,
         SILENCED_SYSTEM_CHECKS=["eventstore.W002"],

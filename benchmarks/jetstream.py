@@ -150,9 +150,7 @@ def _read_rows(
                     _repeat, repeats, lambda actor=actor: len(reader.get_events(actor))
                 ),
                 "pull consumer": partial(
-                    _repeat,
-                    repeats,
-                    partial(bare.fetch, f"{bare.stream}.events.{actor}.*", size),
+                    _repeat, repeats, partial(bare.fetch, f"{bare.stream}.events.{actor}.*", size)
                 ),
             },
             rounds=rounds,

@@ -117,10 +117,7 @@ def _bare_loop(bare: BarePostgres) -> int:
     writer.ensure_connection()
     driver: Any = writer.connection
     number = 0
-    with (
-        bare.connection.transaction(),
-        bare.connection.cursor(name="bare_loop") as cursor,
-    ):
+    with bare.connection.transaction(), bare.connection.cursor(name="bare_loop") as cursor:
         cursor.itersize = BATCH
         cursor.execute(f"SELECT position, actor_id, data, metadata FROM {bare.name} ORDER BY 1")
         while rows := cursor.fetchmany(BATCH):

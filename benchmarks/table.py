@@ -11,10 +11,7 @@ from benchmarks.timing import Row
 
 def as_markdown(rows: Iterable[Row]) -> str:
     """Return a Markdown table; a target that is missed is marked."""
-    lines = [
-        "| store | operation | ours/s | ratio to (target) | note |",
-        "|---|---|---:|---|---|",
-    ]
+    lines = ["| store | operation | ours/s | ratio to (target) | note |", "|---|---|---:|---|---|"]
     for row in rows:
         ratios = "; ".join(
             f"{name} {ratio:.2f}{_against(ratio, row.targets.get(name))}"

@@ -43,11 +43,7 @@ _folds: dict[str, Fold] = {}
 
 
 def register_fold(
-    prefix: str,
-    apply: Callable[[Any, Event], Any],
-    initial: Any,
-    *,
-    schema_version: int = 1,
+    prefix: str, apply: Callable[[Any, Event], Any], initial: Any, *, schema_version: int = 1
 ) -> None:
     """Let ``apply`` make the state of every actor whose id starts with ``prefix``.
 

@@ -48,9 +48,7 @@ SECONDS = Histogram(
     ["store", "operation"],
 )
 MALFORMED = Counter(
-    "eventstore_malformed_events",
-    "Malformed events met, each time that one is.",
-    ["store"],
+    "eventstore_malformed_events", "Malformed events met, each time that one is.", ["store"]
 )
 
 # Of ConsumerFigures.to_dict(): the figure, the name of its metric, and what that says.
@@ -75,13 +73,7 @@ def disconnect() -> None:
 
 
 def _count(
-    *,
-    store: EventStore,
-    operation: str,
-    outcome: str,
-    events: int,
-    seconds: float,
-    **kwargs: Any,
+    *, store: EventStore, operation: str, outcome: str, events: int, seconds: float, **kwargs: Any
 ) -> None:
     alias = store.alias or ""
     OPERATIONS.labels(alias, operation, outcome).inc()

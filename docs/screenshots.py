@@ -136,9 +136,7 @@ def take(base: str, malformed: int) -> None:
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=str(parts.find("chromium")),
-            chromium_sandbox=False,
-            args=CHROMIUM_FLAGS,
+            executable_path=str(parts.find("chromium")), chromium_sandbox=False, args=CHROMIUM_FLAGS
         )
         for look, options in LOOKS.items():
             page = browser.new_context(**options).new_page()

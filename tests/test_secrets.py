@@ -71,10 +71,7 @@ def test_repr_and_descriptions(configured):
 
 
 def test_errors_and_logs_when_the_server_cannot_be_reached(configured, caplog):
-    with (
-        caplog.at_level(logging.DEBUG),
-        pytest.raises(EventStoreError) as caught,
-    ):
+    with caplog.at_level(logging.DEBUG), pytest.raises(EventStoreError) as caught:
         event_stores["default"].save_event(Event("order-1", "placed"))
 
     assert SECRET not in everything_about(caught.value)

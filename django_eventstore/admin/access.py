@@ -101,12 +101,7 @@ class Access:
             what,
             self.alias,
             self.namespace,
-            extra={
-                "user": user,
-                "store": self.alias,
-                "namespace": self.namespace,
-                "viewed": what,
-            },
+            extra={"user": user, "store": self.alias, "namespace": self.namespace, "viewed": what},
         )
 
     def shown(self, event: Event) -> Event:

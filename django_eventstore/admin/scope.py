@@ -211,9 +211,7 @@ def store_label(store: EventStore) -> str:
     return f"{store.alias} / {store.namespace}" if store.namespace else str(store.alias)
 
 
-def browsable_stores(
-    options: AdminOptions,
-) -> tuple[list[EventStore], list[tuple[str, Exception]]]:
+def browsable_stores(options: AdminOptions) -> tuple[list[EventStore], list[tuple[str, Exception]]]:
     """Return each store in each namespace that may be browsed, and (alias, error) of the others.
 
     These have wrong settings.

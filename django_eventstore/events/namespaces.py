@@ -32,8 +32,7 @@ def check_namespace(namespace: object) -> str:
     size = len(text.encode())
     if size > MAX_NAMESPACE_BYTES:
         raise InvalidEventError(
-            "namespace",
-            f"takes {size} bytes as UTF-8; the limit is {MAX_NAMESPACE_BYTES}.",
+            "namespace", f"takes {size} bytes as UTF-8; the limit is {MAX_NAMESPACE_BYTES}."
         )
     if not any(character.isalnum() for character in text):
         raise InvalidEventError(

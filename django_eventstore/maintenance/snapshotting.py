@@ -109,10 +109,7 @@ def _snapshot(
         try:
             store.save_snapshot(
                 Snapshot(
-                    actor_id,
-                    replayed.version,
-                    replayed.state,
-                    schema_version=fold.schema_version,
+                    actor_id, replayed.version, replayed.state, schema_version=fold.schema_version
                 )
             )
         except ValueError as error:

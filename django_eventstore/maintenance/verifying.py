@@ -135,8 +135,7 @@ class _Verifier(Inspection):
             self.on_progress(self.verification)
         if by_actor != in_order:
             self.report(
-                "count",
-                f"{in_order:,} events in position order, and {by_actor:,} actor by actor",
+                "count", f"{in_order:,} events in position order, and {by_actor:,} actor by actor"
             )
         return self.verification
 

@@ -86,9 +86,7 @@ class EventStoreCommand(BaseCommand):
                 help='the store, as EVENT_STORES names it (default: "default")',
             )
         parser.add_argument(
-            "--namespace",
-            metavar="NAME",
-            help="the namespace (default: the store's own NAMESPACE)",
+            "--namespace", metavar="NAME", help="the namespace (default: the store's own NAMESPACE)"
         )
         add_format_argument(parser, self.formats)
 
@@ -230,10 +228,7 @@ def add_format_argument(
 ) -> None:
     """Add ``--format``; the first is the default."""
     parser.add_argument(
-        "--format",
-        choices=formats,
-        default=formats[0],
-        help=f"{meaning} (default: %(default)s)",
+        "--format", choices=formats, default=formats[0], help=f"{meaning} (default: %(default)s)"
     )
 
 

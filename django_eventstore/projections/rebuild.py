@@ -270,9 +270,7 @@ def make_builder(name: str, **options: Any) -> ProjectionWorker:
     """Return a worker on the generation that is being built; for ``work()``."""
     projection = get_projection(name)
     building = Consumer.objects.using(projection.using).get(
-        name=name,
-        namespace=projection.event_store.namespace,
-        status=ConsumerStatus.BUILDING,
+        name=name, namespace=projection.event_store.namespace, status=ConsumerStatus.BUILDING
     )
     return _Builder(projection, ProjectionTables(projection), consumer=building, **options)
 

@@ -27,11 +27,7 @@ class StoreBase:
     backend_class: ClassVar[type[Backend]]
 
     def __init__(
-        self,
-        alias: str | None = None,
-        *,
-        namespace: str | Callable[[], str] = "",
-        **options: Any,
+        self, alias: str | None = None, *, namespace: str | Callable[[], str] = "", **options: Any
     ) -> None:
         if not hasattr(self, "backend_class"):
             raise ImproperlyConfigured(

@@ -21,10 +21,7 @@ def collect(events: list[Event], event: Event) -> list[Event]:
 
 
 def given(
-    events: Iterable[Event] = (),
-    *,
-    apply: Callable[[Any, Event], Any] = collect,
-    initial: Any = (),
+    events: Iterable[Event] = (), *, apply: Callable[[Any, Event], Any] = collect, initial: Any = ()
 ) -> Given[Any]:
     """Begin a scenario: these events have happened.
 

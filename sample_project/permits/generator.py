@@ -177,12 +177,7 @@ class _Application:
             yield self._decision()
 
     def _event(
-        self,
-        event: Event,
-        *,
-        days: float = 0,
-        minutes: float = 0,
-        by: str | None = "the handler",
+        self, event: Event, *, days: float = 0, minutes: float = 0, by: str | None = "the handler"
     ) -> Event:
         """Return ``event`` as it happened: some time after the last one, which caused it."""
         # A part of the mean at least: no two events share a time.

@@ -42,10 +42,7 @@ def _documents_requested(state: State, data: Data) -> State:
 
 def _documents_received(state: State, data: Data) -> State:
     missing = [name for name in state["missing_documents"] if name not in data["documents"]]
-    return {
-        "status": state["status"] if missing else "in progress",
-        "missing_documents": missing,
-    }
+    return {"status": state["status"] if missing else "in progress", "missing_documents": missing}
 
 
 def _objection_decided(state: State, data: Data) -> State:

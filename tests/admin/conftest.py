@@ -82,11 +82,7 @@ def fill(store: EventStore) -> dict[str, Event]:
         Snapshot(
             "order-1",
             2,
-            {
-                "status": "placed",
-                "customer": "Mia",
-                "lines": [{"sku": "A-1", "quantity": 2}],
-            },
+            {"status": "placed", "customer": "Mia", "lines": [{"sku": "A-1", "quantity": 2}]},
             schema_version=2,
         )
     )
@@ -149,9 +145,7 @@ def pages() -> Pages:
 @pytest.fixture
 def store(settings, order_fold):
     """A filled store in memory, in which events can be made malformed."""
-    settings.EVENT_STORES = {
-        "default": {"BACKEND": "tests.support.memory.CorruptibleMemoryStore"},
-    }
+    settings.EVENT_STORES = {"default": {"BACKEND": "tests.support.memory.CorruptibleMemoryStore"}}
     return event_stores["default"]
 
 

@@ -174,11 +174,7 @@ def test_why_an_event_is_malformed_tells_nothing_of_its_content(store, pages):
     corrupted[event.id] = b"secret"
     position = store.save_event(event).position
     lister = client("view_eventstore")
-    for address in [
-        pages("malformed"),
-        pages("problem", position),
-        pages("actor", "order-1"),
-    ]:
+    for address in [pages("malformed"), pages("problem", position), pages("actor", "order-1")]:
         page = lister.get(address).content.decode()
         assert "ValueError" in page
         assert "ValueError</strong>: <bdi>ValueError" not in page

@@ -31,7 +31,7 @@ def test_a_store_that_does_not_answer_says_so_on_its_pages(admin, pages, setting
         "default": {
             "BACKEND": "django_eventstore.backends.jetstream.JetStreamEventStore",
             "OPTIONS": {"servers": ["nats://someone:secret@127.0.0.1:1"], "timeout": 0.3},
-        },
+        }
     }
     response = admin.get(pages("actors"))
     assert response.status_code == 503

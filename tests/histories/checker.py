@@ -264,9 +264,7 @@ def _stand(steps: list[_Step]) -> Iterator[Defect]:
                 earliest, holder = step.invoked, step
 
 
-def _appends(
-    operations: Iterable[Operation],
-) -> dict[tuple[tuple[str, str], ...], list[Operation]]:
+def _appends(operations: Iterable[Operation]) -> dict[tuple[tuple[str, str], ...], list[Operation]]:
     """Return the attempts at each append: the same events may be saved again."""
     appends: dict[tuple[tuple[str, str], ...], list[Operation]] = defaultdict(list)
     for operation in sorted(operations, key=attrgetter("invoked")):

@@ -31,10 +31,7 @@ class Worker:
     """
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        *arguments: Any,
-        databases: Mapping[str, dict[str, Any]],
+        self, function: Callable[..., Any], *arguments: Any, databases: Mapping[str, dict[str, Any]]
     ) -> None:
         self.name = function.__name__
         self._answers, answers = _context.Pipe(duplex=False)

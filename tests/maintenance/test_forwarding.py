@@ -20,9 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SHORT = timedelta(seconds=1)
 STORES = {
-    "default": {
-        "BACKEND": "django_eventstore.backends.database.DatabaseEventStore",
-    },
+    "default": {"BACKEND": "django_eventstore.backends.database.DatabaseEventStore"},
     "memory": {"BACKEND": "django_eventstore.backends.memory.InMemoryEventStore"},
 }
 

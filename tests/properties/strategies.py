@@ -109,11 +109,7 @@ ZONES = st.sampled_from(
 TIMESTAMPS = (
     st.datetimes(timezones=ZONES)
     | st.datetimes(timezones=st.none())
-    | st.builds(
-        datetime.replace,
-        st.datetimes(timezones=ZONES),
-        fold=st.just(1),
-    )
+    | st.builds(datetime.replace, st.datetimes(timezones=ZONES), fold=st.just(1))
     | st.sampled_from(
         [
             datetime.min.replace(tzinfo=UTC),

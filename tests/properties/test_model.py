@@ -226,9 +226,7 @@ class SideBySide(RuleBasedStateMachine):
         size = len(known.log)
         result = known.save(events, known.latest(actor_id))
         answers = self.compare(
-            space,
-            result,
-            lambda store: call(store, twin, "update", actor_id, decide, collect, []),
+            space, result, lambda store: call(store, twin, "update", actor_id, decide, collect, [])
         )
         assert seen == [state] * len(self.stores)
         for name, saved in answers.items():

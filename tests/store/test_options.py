@@ -27,12 +27,7 @@ def make(**given):
 
 def test_defaults():
     assert make() == Config(
-        replicas=1,
-        ratio=0.5,
-        name="events",
-        max_age=timedelta(days=365),
-        servers=["a"],
-        sync=True,
+        replicas=1, ratio=0.5, name="events", max_age=timedelta(days=365), servers=["a"], sync=True
     )
 
 

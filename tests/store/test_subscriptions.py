@@ -73,12 +73,7 @@ def store():
 
 
 @pytest.fixture(
-    params=[
-        "memory",
-        *on_each(*ALL, transactions=True),
-        "nats_server",
-        "nats_server_oldest",
-    ]
+    params=["memory", *on_each(*ALL, transactions=True), "nats_server", "nats_server_oldest"]
 )
 def any_store(request):
     """A store of each kind, empty."""

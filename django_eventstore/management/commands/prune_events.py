@@ -50,11 +50,7 @@ exit status: 0 all is well; 1 not confirmed, or the store cannot remove events;
             "--dry-run", action="store_true", help="count what would be removed, remove nothing"
         )
         parser.add_argument(
-            "--no-input",
-            "--noinput",
-            action="store_false",
-            dest="interactive",
-            help="do not ask",
+            "--no-input", "--noinput", action="store_false", dest="interactive", help="do not ask"
         )
 
     def run(self, options: dict[str, Any]) -> None:

@@ -24,11 +24,7 @@ def start(environment: Mapping[str, str], barrier: Any) -> None:
 
 
 def run(
-    work: Callable[..., Any],
-    factory: str,
-    namespace: str,
-    number: int,
-    arguments: tuple[Any, ...],
+    work: Callable[..., Any], factory: str, namespace: str, number: int, arguments: tuple[Any, ...]
 ) -> Any:
     """Open the store in this child process, wait for the others, and work."""
     from django.utils.module_loading import import_string

@@ -73,13 +73,7 @@ class Retries(ContractBase):
         assert list(self.store.read_all()) == [saved]
 
     def test_the_same_id_with_other_content_is_refused(self) -> None:
-        given = Event(
-            "order-1",
-            "placed",
-            {"n": 1},
-            command_id="c-1",
-            metadata={"user_id": "7"},
-        )
+        given = Event("order-1", "placed", {"n": 1}, command_id="c-1", metadata={"user_id": "7"})
         saved = self.store.save_event(given)
         changes: tuple[dict[str, Any], ...] = (
             {"event_type": "Placed"},

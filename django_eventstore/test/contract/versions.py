@@ -31,11 +31,7 @@ class Versions(ContractBase):
 
     def test_assigned_versions_go_on_from_given_ones(self) -> None:
         saved = self.store.save_events(
-            [
-                Event("order-1", "a"),
-                Event("order-1", "b", version=10),
-                Event("order-1", "c"),
-            ]
+            [Event("order-1", "a"), Event("order-1", "b", version=10), Event("order-1", "c")]
         )
         assert [event.version for event in saved] == [1, 10, 11]
         assert self.store.save_event(Event("order-1", "d")).version == 12

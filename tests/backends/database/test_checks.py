@@ -21,10 +21,7 @@ def test_the_advised_settings_are_clean():
     ("options", "expected"),
     [
         ({}, ["eventstore.W001", "eventstore.W002"]),
-        (
-            {"transaction_mode": "EXCLUSIVE", "init_command": "PRAGMA journal_mode = wal;"},
-            [],
-        ),
+        ({"transaction_mode": "EXCLUSIVE", "init_command": "PRAGMA journal_mode = wal;"}, []),
         (
             {
                 "transaction_mode": "DEFERRED",

@@ -10,10 +10,7 @@ from django_eventstore.backends.database import DatabaseEventStore
 from tests.support.database import SERVERS, execute, on, store_on
 
 pytestmark = pytest.mark.usefixtures("own_namespace")
-KILL = {
-    "postgres": "SELECT pg_terminate_backend(%s)",
-    "mariadb": "KILL CONNECTION %s",
-}
+KILL = {"postgres": "SELECT pg_terminate_backend(%s)", "mariadb": "KILL CONNECTION %s"}
 OWN_ID = {"postgres": "SELECT pg_backend_pid()", "mariadb": "SELECT CONNECTION_ID()"}
 
 

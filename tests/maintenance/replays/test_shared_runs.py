@@ -128,10 +128,7 @@ def test_killed_workers_of_a_handler_are_taken_over(events, share):
         assert status == 1
         assert summary["events"] == len(events)
         (cause,) = summary["failed"]
-        assert (cause["count"], cause["first"]["position"]) == (
-            len(disliked),
-            disliked[0].position,
-        )
+        assert (cause["count"], cause["first"]["position"]) == (len(disliked), disliked[0].position)
     rows = Total.objects.using("postgres").values_list("actor_id", "count", "amount")
     wanted = {}
     for event in events:
