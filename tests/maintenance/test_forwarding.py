@@ -137,6 +137,17 @@ def test_events_that_cannot_be_read_are_left_out_and_named(source, target):
     assert (figures.parked, figures.last_error) == (1, str(malformed.error))
 
 
+def test_what_was_sent_is_counted_once_however_slow_the_bookkeeping_is(source, target, monkeypatch):
+    monkeypatch.setattr("django_eventstore.workers.reader.LONGEST_BATCH", 0.0)
+    saved = save(source, 9)
+    for event in saved[::3]:
+        tamper(event.position, data="[")
+    progress = []
+    assert forward(source, target, on_progress=progress.append) == 6
+    assert progress == [6]
+    assert target.count_events() == 6
+
+
 def test_a_target_that_lost_what_was_sent_is_noticed(source, target, capsys):
     """The alias means another store now; its checkpoint would leave the first events out."""
     save(source, 5)

@@ -170,7 +170,7 @@ class TestTheSignal:
     @pytest.mark.needs("mariadb")
     @pytest.mark.django_db(transaction=True, databases=["mariadb"])
     def test_trying_again_after_a_deadlock_is_told(self, told, monkeypatch):
-        store = event_stores["mariadb"]
+        store = event_stores["mariadb"].with_namespace("tenant")
         append = MySQL.append
         deadlocks = iter([OperationalError(1213, "Deadlock found when trying to get lock")])
 
@@ -183,6 +183,7 @@ class TestTheSignal:
 
         assert store.save_event(Event("order-1", "placed")).version == 1
         assert briefly(told) == [("retry", "error", 0), ("save", "ok", 1)]
+        assert {values["store"].namespace for values in told} == {store.namespace}
 
     def test_a_receiver_that_fails_is_logged_and_changes_nothing(self, store, told, caplog):
         def fail(**values):

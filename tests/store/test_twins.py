@@ -20,6 +20,7 @@ SAME = {"AsyncIterable": "Iterable", "AsyncIterator": "Iterator", "asyncio": "ti
 
 DIFFERENT = {
     "store.reading.ActorReading.get_events": "spells its arguments out, for editors",
+    "store.reading_all.StoreReading.read_all": "spells its arguments out, for editors",
     "store.reading.ActorReading.get_events_with_errors": "hands an iterator on, not a list",
     "store.subscriptions.subscribe": "what waits is the watch, whose twin is await_()",
     "store.updating.Updating.update": "its twin's decide() may be asynchronous",

@@ -48,6 +48,12 @@ class WholeStore(ContractBase):
         elsewhere = self.open(f"{self.namespace}-elsewhere")
         assert elsewhere.last_position() == 0
 
+    def test_an_unknown_filter_is_no_filter(self) -> None:
+        with raises(TypeError):
+            list(self.store.read_all(event_typs=None))
+        with raises(TypeError):
+            self.store.count_events(actor="order-1")
+
     def test_each_filter_selects_exactly_its_events(self) -> None:
         saved = self.save_orders()
         hour = timedelta(hours=1)

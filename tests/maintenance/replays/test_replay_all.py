@@ -15,7 +15,9 @@ from permits.generator import generate
 from permits.state import INITIAL, apply
 
 from django_eventstore import Event, event_stores
+from django_eventstore.backends.memory import InMemoryEventStore
 from django_eventstore.folds import register_fold, unregister_fold
+from django_eventstore.maintenance.replays.running import compare_all
 from django_eventstore.models import SkippedEvent
 from tests.support.commands import run
 from tests.support.database import tamper
@@ -148,6 +150,11 @@ def test_states_are_compared_as_json(store):
     *differences, _ = map(json.loads, ended.out.splitlines())
     assert len(differences) == 30
     assert all(each["differences"] == ["state['sum']: 100 != 100.0"] for each in differences)
+
+
+def test_a_fold_that_does_not_exist_is_told_before_any_event_is_read():
+    with pytest.raises(ImportError):
+        compare_all(InMemoryEventStore(), "no.such", "no.other")
 
 
 def test_a_fold_that_raises_is_a_difference(store):
