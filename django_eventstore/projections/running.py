@@ -1,4 +1,4 @@
-"""Workers of several projections in one process, and in several processes."""
+"""Threads and processes for workers of several projections."""
 
 from __future__ import annotations
 

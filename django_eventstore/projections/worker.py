@@ -1,4 +1,4 @@
-"""The worker: applies what is new in its shards to a projection."""
+"""The worker: applies what is new in its shards, exactly once by ``workers/reader.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events in NATS JetStream: one server or a replicated cluster."""
+"""Events in NATS JetStream: one server or a replicated cluster; ``backend.py`` is the way in."""
 
 try:
     import nats  # noqa: F401
