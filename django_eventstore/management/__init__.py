@@ -1,0 +1,1 @@
+"""What commands have in common, what they print; and the commands."""

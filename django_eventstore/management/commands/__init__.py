@@ -1,0 +1,1 @@
+"""The commands: they parse and print, and call the rooms that do the work."""

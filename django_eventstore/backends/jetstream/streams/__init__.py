@@ -1,1 +1,1 @@
-"""The streams: made, compared with the options, pruned."""
+"""The streams: made, opened, and compared with the options."""
