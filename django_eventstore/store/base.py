@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Self
-from weakref import ref
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -41,13 +41,8 @@ class StoreBase:
 
     def _take(self, backend: Backend) -> None:
         self.backend = backend
-        store = ref(self)  # in a circle with its backend it would stay until the collector runs
-
-        def tell(*told: Any) -> None:
-            if (alive := store()) is not None:
-                retried(alive, *told)
-
-        backend.on_retry = tell
+        # No closure and no weak reference: a store can be pickled.
+        backend.on_retry = partial(retried, self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias or 'unnamed'!r}>"

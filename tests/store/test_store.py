@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 from contextlib import aclosing
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_eventstore import Event, EventStore, UnsupportedOperation
+from django_eventstore import Event, EventStore, UnsupportedOperation, event_stores
 from django_eventstore.backends.base import Backend
 from django_eventstore.backends.memory import InMemoryEventStore, MemoryBackend
 from django_eventstore.signals import event_saved
@@ -45,6 +46,12 @@ def test_a_backend_that_cannot_append_for_several_actors():
     with pytest.raises(UnsupportedOperation, match="several actors"):
         store.save_events([Event("order-1", "placed"), Event("order-2", "placed")])
     assert store.count_events() == 0
+
+
+def test_a_store_can_be_pickled():
+    store = event_stores["default"].with_namespace("acme")
+    copied = pickle.loads(pickle.dumps(store))
+    assert (copied.alias, copied.namespace, copied.place) == ("default", "acme", store.place)
 
 
 def test_a_receiver_that_fails_is_logged(caplog):

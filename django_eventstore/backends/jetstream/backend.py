@@ -112,10 +112,11 @@ class JetStreamBackend(Paired, Backend):
     def check_cached_versions(
         self, namespace: str, actor_id: str | None = None
     ) -> Iterator[CachedVersion]:
-        for entry in self._shared(namespace).cache.entries():
+        cache = self._shared(namespace).cache
+        for entry in cache.entries():
             if actor_id in (None, entry.actor_id):
                 cached, actual = entry.head, self._true_head(namespace, entry)
-                self._shared(namespace).cache.counters.stale += cached != actual
+                cache.counters.stale += cached != actual
                 yield CachedVersion(
                     entry.actor_id,
                     cached.version,
